@@ -1,0 +1,229 @@
+"""Which backend computes, with which instruction set, on how many threads; and the report of all that.
+
+`set_backend` and `set_num_threads` hold for the process; `with backend(...)` and `with num_threads(...)` go before
+them, in their own thread or task only.
+"""
+
+import math
+import operator
+import os
+import platform
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+import numpy as np
+
+from . import reference
+
+try:
+    import fastrnn._core as _core
+except ModuleNotFoundError as error:
+    # Only its absence (a build with FASTRNN_BUILD=pure) is allowed: one that does not load must be heard of.
+    if error.name != "fastrnn._core":
+        raise
+    _core = None
+
+_MODULES = {"native": _core, "numpy": reference}
+_OWNERS = {kind: module for module in (reference, _core) if module for kind in (module.Weights, module.Tape)}
+
+# What only others know about the package (its version), for config().
+facts = {}
+
+
+def _module(name, asked):
+    """The backend called `name`, or an error that starts with who asked for it."""
+    if not isinstance(name, str) or name not in _MODULES:
+        raise ValueError(f"{asked}: expected one of native, numpy, got {name!r}")
+    if _MODULES[name] is None:
+        raise ValueError(
+            f"{asked}: expected numpy, got 'native', and this fastrnn was built without its C extension; "
+            "install it again without FASTRNN_BUILD=pure, where there is a C compiler"
+        )
+    return _MODULES[name]
+
+
+def _integer(n, asked):
+    """`n` as a number of threads, or an error that starts with who asked for it."""
+    try:
+        count = 0 if isinstance(n, (bool, np.bool_)) else operator.index(n)
+    except TypeError:
+        count = 0
+    # the upper bound is that of a C int
+    if not 1 <= count < 2**31:
+        raise ValueError(f"{asked}: expected an integer of at least 1, got {n!r}")
+    return count
+
+
+def _name_of(module):
+    return "numpy" if module is reference else "native"
+
+
+_local_backend = ContextVar("fastrnn_backend", default=None)
+_local_threads = ContextVar("fastrnn_threads", default=None)
+
+
+def active():
+    """The backend module in force here."""
+    return _local_backend.get() or _process_backend
+
+
+def owner(name, thing):
+    """The backend module that made `thing`, which the caller passed as `name`: weights or a tape."""
+    try:
+        return _OWNERS[type(thing)]
+    except KeyError:
+        raise TypeError(f"{name}: expected {name} made by fastrnn.ops, got {type(thing).__name__}") from None
+
+
+def set_backend(name):
+    """Compute with "native" (the C extension) or "numpy" (the specification, slower) from now on.
+
+    Weights that exist already stay with the backend that packed them.
+    """
+    global _process_backend
+    _process_backend = _module(name, "backend")
+
+
+def get_backend():
+    """The name of the backend in force: "native" or "numpy"."""
+    return _name_of(active())
+
+
+@contextmanager
+def backend(name):
+    """Compute with another backend inside a `with`, in this thread or task only."""
+    token = _local_backend.set(_module(name, "backend"))
+    try:
+        yield
+    finally:
+        _local_backend.reset(token)
+
+
+def set_num_threads(n):
+    """Let each call use up to n threads, the caller's included. Results are the same for any n."""
+    global _process_threads
+    _process_threads = _integer(n, "n")
+
+
+def get_num_threads():
+    """How many threads a call may use."""
+    return _local_threads.get() or _process_threads
+
+
+@contextmanager
+def num_threads(n):
+    """Allow another number of threads inside a `with`, in this thread or task only."""
+    token = _local_threads.set(_integer(n, "n"))
+    try:
+        yield
+    finally:
+        _local_threads.reset(token)
+
+
+def config():
+    """What runs here, as a dict: versions, backend, instruction sets, CPU features, threads."""
+    return {
+        **facts,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "backend": get_backend(),
+        "extension": _core is not None,
+        "isa": _core.isa() if _core else None,
+        "isas": tuple(_core.isas()) if _core else (),
+        "cpu_features": _core.cpu_features() if _core else (),
+        "threads": get_num_threads(),
+        "cpus": _usable_cpus(),
+    }
+
+
+def show_config():
+    """Print what `config` returns."""
+    for key, value in config().items():
+        if key == "extension":
+            value = "yes" if value else "no (built with FASTRNN_BUILD=pure): NumPy computes, slower"
+        elif isinstance(value, (tuple, list, set, frozenset)):
+            value = ", ".join(map(str, value)) or "none"
+        print(f"{key.replace('_', ' '):13s} {'none' if value is None else value}")
+
+
+def _usable_cpus():
+    """CPUs that this process may keep busy: the affinity mask, within the cgroup's limit."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    count = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(count, _cgroup_limit(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")))
+
+
+def _cgroup_limit(membership, root):
+    """The CPU quota of our control group and those above it, in whole CPUs; infinite if there is none.
+
+    Rounded down: a thread that waits for one that the kernel has put to sleep waits for most of a period.
+    """
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return math.inf
+    limit = math.inf
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":  # version 2
+            base = root
+        elif "cpu" in controllers.split(","):  # version 1
+            base = root / "cpu"
+        else:
+            continue
+        # In a container the path may be the host's, of which we see only the end: try it and all above it.
+        group = base / path.lstrip("/")
+        for folder in (group, *group.parents):
+            limit = min(limit, _quota(folder))
+            if folder == base:
+                break
+    return limit
+
+
+def _quota(folder):
+    """CPUs that the quota files in one cgroup folder allow."""
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text().strip()
+        if quota in ("max", "-1"):
+            return math.inf
+        return max(1, int(quota) // int(period))
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
+
+
+def _default_threads(environ):
+    """FASTRNN_NUM_THREADS, else OMP_NUM_THREADS, else the usable CPUs."""
+    if text := environ.get("FASTRNN_NUM_THREADS", "").strip():
+        return _integer(int(text) if text.isdecimal() else text, "FASTRNN_NUM_THREADS")
+    # OpenMP's variable may be a list, one number a nesting level. It is not ours: like OpenMP, pass over nonsense.
+    first = environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if first.isdecimal() and int(first) >= 1:
+        return _integer(int(first), "OMP_NUM_THREADS")
+    return _usable_cpus()
+
+
+def _default_backend(environ):
+    if name := environ.get("FASTRNN_BACKEND", "").strip():
+        return _module(name, "FASTRNN_BACKEND")
+    return _core or reference
+
+
+def _force_isa(environ):
+    if not (name := environ.get("FASTRNN_ISA", "").strip()):
+        return
+    usable = tuple(_core.isas()) if _core else ()
+    if name not in usable:
+        choices = f"one of {', '.join(usable)}" if usable else "none, as fastrnn was built without its C extension"
+        raise ValueError(f"FASTRNN_ISA: expected {choices}, got {name!r}")
+    _core.use_isa(name)
+
+
+_process_backend = _default_backend(os.environ)
+_process_threads = _default_threads(os.environ)
+_force_isa(os.environ)

@@ -1,0 +1,49 @@
+"""Checks of arguments, and the one style of message: `x: expected …, got …`."""
+
+import numpy as np
+
+FLOAT32 = np.dtype("float32")
+FLOAT64 = np.dtype("float64")
+
+
+def floats(name, value, dtype=None):
+    """`value` as a float32 or float64 array (of `dtype`, if given), native-endian and aligned.
+
+    The array itself when it is one already, else a copy; no values are ever converted.
+    """
+    if type(value) is np.ndarray and value.dtype is dtype and value.flags.aligned:
+        return value
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        # ragged lists, and foreign tensors that refuse to become arrays
+        raise TypeError(f"{name}: expected an array, got {type(value).__name__} ({error})") from error
+    found = array.dtype.newbyteorder("=")
+    if found not in (FLOAT32, FLOAT64):
+        wanted = "float32 or float64" if dtype is None else dtype.name
+        use = "float32" if dtype is None else dtype.name
+        raise TypeError(f"{name}: expected {wanted}, got {found.name}; convert it with .astype(np.{use})")
+    if dtype is not None and found != dtype:
+        raise TypeError(
+            f"{name}: expected {dtype.name} like the weights, got {found.name}; convert it with .astype(np.{dtype.name})"
+        )
+    if array.flags.aligned and array.dtype.isnative:
+        return array
+    return array.astype(found)
+
+
+def shape(name, array, axes, **known):
+    """Raise unless `array` has one axis for each name in `axes`, of the size in `known` where it is given."""
+    if array.ndim == len(axes) and all(known.get(axis, size) == size for axis, size in zip(axes, array.shape)):
+        return
+    sizes = ", ".join(f"{axis} = {known[axis]}" for axis in axes if axis in known)
+    comma = "," if len(axes) == 1 else ""
+    raise ValueError(
+        f"{name}: expected shape ({', '.join(axes)}{comma}){' with ' if sizes else ''}{sizes}, got {array.shape}"
+    )
+
+
+def one_of(name, value, choices):
+    """Raise unless `value` is one of the strings `choices`."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name}: expected one of {', '.join(choices)}, got {value!r}")

@@ -1,0 +1,11 @@
+"""The specification: every cell, forward and backward, in plain NumPy.
+
+The native extension obeys this package: same names, same parameters, same results within
+rounding. It is written to be read, one page a cell with the gradient beside the forward step, and
+has no fast path. Nothing is checked here; `fastrnn.ops` does that, once, above both backends.
+"""
+
+from .activations import activate
+from .sequence import CELLS, TAPE_NAMES, Tape, Weights, backward, forward
+
+__all__ = ["CELLS", "TAPE_NAMES", "Tape", "Weights", "activate", "backward", "forward"]
