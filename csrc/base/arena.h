@@ -1,0 +1,46 @@
+/* Memory: one aligned block per call, cut into pieces by a bump pointer.
+ *
+ * A caller writes its layout once and runs it twice: with base NULL it only counts, then
+ * with a block of that many bytes it places.
+ *
+ *     fr_arena room = {NULL, 0};
+ *     lay_out(&room, ...);                     counts: room.used
+ *     room = (fr_arena){fr_alloc(room.used), 0};
+ *     if (!room.base) return FR_NO_MEMORY;
+ *     lay_out(&room, ...);                     places
+ */
+#ifndef FR_ARENA_H
+#define FR_ARENA_H
+
+#include "base/config.h"
+
+#include <stdlib.h>
+
+/* 64-byte aligned, uninitialised; NULL when there is none.  Zero bytes give a block too,
+ * so that NULL always means failure. */
+FR_INLINE void *fr_alloc(size_t bytes) {
+    if (bytes > SIZE_MAX - 2 * FR_LINE) return NULL;
+    size_t whole = bytes ? (bytes + FR_LINE - 1) / FR_LINE * FR_LINE : FR_LINE;
+    return aligned_alloc(FR_LINE, whole); /* C11 wants a multiple of the alignment */
+}
+
+FR_INLINE void fr_free(void *block) { free(block); }
+
+typedef struct {
+    char *base;
+    size_t used; /* bytes; SIZE_MAX after an overflow: fr_alloc then refuses */
+} fr_arena;
+
+/* count elements of size bytes, 64-byte aligned; NULL while only counting. */
+FR_INLINE void *fr_take(fr_arena *room, size_t count, size_t size) {
+    size_t left = SIZE_MAX - 2 * FR_LINE;
+    if (room->used > left || (size && count > (left - room->used) / size)) {
+        room->used = SIZE_MAX;
+        return NULL;
+    }
+    void *piece = room->base ? room->base + room->used : NULL;
+    room->used += (count * size + FR_LINE - 1) / FR_LINE * FR_LINE;
+    return piece;
+}
+
+#endif

@@ -1,0 +1,204 @@
+/* The life of the pool.
+ *
+ * Born on the first region of more than one thread, it grows to the largest region asked
+ * for and never shrinks.  Each worker has a slot: the caller writes an order number there,
+ * the worker runs the region and writes the same number back as done.  A worker without
+ * orders spins a little, since the next call often follows at once, and then sleeps on its
+ * condition variable: an idle pool costs nothing.
+ *
+ * One region at a time.  Whoever comes while it runs (another Python thread, or a body that
+ * calls the library itself) does its work alone rather than wait.  After a fork the child
+ * has none of the threads, so it forgets them and starts anew when it needs some.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include "base/pool.h"
+
+#include "base/cpu.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+
+enum { STACK_BYTES = 1 << 20 };   /* musl's default of 128 KiB is small for us, glibc's 8 MiB wasteful */
+enum { SPIN_NANOSECONDS = 50000 }; /* about the cost of a sleep and a wake-up: never more than twice the best choice */
+enum { SPINS_BEFORE_YIELD = 512 };
+
+struct counter {
+    FR_ALIGN(FR_LINE) atomic_uint value; /* a line each, or every arrival would stall every waiter */
+};
+
+struct fr_team {
+    int size;
+    struct counter *arrived; /* [size] barriers that each rank has reached */
+};
+
+struct slot {
+    FR_ALIGN(FR_LINE) atomic_uint order; /* written by the caller */
+    FR_ALIGN(FR_LINE) atomic_uint done;  /* written by the worker: order when it has finished */
+    atomic_int asleep;
+    pthread_mutex_t lock; /* only for going to sleep and waking up */
+    pthread_cond_t wake;
+};
+
+/* All but `busy` belongs to whoever holds it. */
+static atomic_int busy;
+static int watching_forks;
+static int workers; /* ranks 1 … workers have a thread */
+static struct slot slots[FR_MAX_THREADS];
+static struct counter arrived[FR_MAX_THREADS];
+static struct {
+    fr_body body;
+    void *arg;
+    fr_team team;
+    uint64_t float_mode;
+} region;
+
+/* ---- waiting ---- */
+
+/* Until *word has reached value; both wrap. */
+static void wait_for(atomic_uint *word, unsigned value) {
+    int spins = 0;
+    while ((int)(atomic_load_explicit(word, memory_order_acquire) - value) < 0) {
+        if (++spins < SPINS_BEFORE_YIELD) {
+            FR_PAUSE();
+        } else {
+            sched_yield(); /* with more threads than cores the one we wait for may need ours */
+        }
+    }
+}
+
+static int64_t nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* ---- a worker ---- */
+
+/* Returns the next order that is not `seen`. */
+static unsigned next_order(struct slot *slot, unsigned seen) {
+    unsigned order;
+    int64_t end = nanoseconds() + SPIN_NANOSECONDS;
+    do {
+        for (int i = 0; i < 16; i++) {
+            order = atomic_load_explicit(&slot->order, memory_order_acquire);
+            if (order != seen) return order;
+            FR_PAUSE();
+        }
+    } while (nanoseconds() < end);
+
+    /* Here we write `asleep` and read `order`; the caller writes `order` and reads `asleep`.
+     * Both in sequential consistency: at least one of us sees the other. */
+    pthread_mutex_lock(&slot->lock);
+    atomic_store(&slot->asleep, 1);
+    while ((order = atomic_load(&slot->order)) == seen) pthread_cond_wait(&slot->wake, &slot->lock);
+    atomic_store(&slot->asleep, 0);
+    pthread_mutex_unlock(&slot->lock);
+    return order;
+}
+
+static void *work(void *arg) {
+    struct slot *slot = arg;
+    int rank = (int)(slot - slots);
+    unsigned order = 0;
+    for (;;) {
+        order = next_order(slot, order);
+        fr_set_float_mode(region.float_mode); /* the bits of a result may not depend on who computed it */
+        region.body(region.arg, rank, region.team.size, &region.team);
+        atomic_store_explicit(&slot->done, order, memory_order_release);
+    }
+    return NULL;
+}
+
+static void give_order(struct slot *slot) {
+    atomic_fetch_add(&slot->order, 1);
+    if (atomic_load(&slot->asleep)) {
+        pthread_mutex_lock(&slot->lock);
+        pthread_cond_signal(&slot->wake);
+        pthread_mutex_unlock(&slot->lock);
+    }
+}
+
+/* ---- birth, growth, fork ---- */
+
+static void reset_slot(struct slot *slot) {
+    atomic_init(&slot->order, 0);
+    atomic_init(&slot->done, 0);
+    atomic_init(&slot->asleep, 0);
+    slot->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    slot->wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+}
+
+/* Only assignments: other threads' locks may be held for ever in a child. */
+static void forget(void) {
+    workers = 0;
+    atomic_store(&busy, 0);
+}
+
+static int start_worker(struct slot *slot) {
+    pthread_t thread;
+    pthread_attr_t how;
+    sigset_t all, before;
+    int failed;
+
+    reset_slot(slot);
+    if (pthread_attr_init(&how)) return 0;
+    pthread_attr_setstacksize(&how, STACK_BYTES);
+    pthread_attr_setdetachstate(&how, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all); /* signals are for the program's own threads: Ctrl-C must interrupt those */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&thread, &how, work, slot);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&how);
+    return !failed;
+}
+
+/* Makes what is missing of `wanted` workers; returns how many of them there are. */
+static int grow(int wanted) {
+    if (!watching_forks) watching_forks = pthread_atfork(NULL, NULL, forget) == 0;
+    if (!watching_forks) return 0;
+    while (workers < wanted && start_worker(&slots[workers + 1])) workers++;
+    return workers < wanted ? workers : wanted;
+}
+
+/* ---- a region ---- */
+
+static int run_alone(fr_body body, void *arg) {
+    fr_team team = {1, NULL};
+    body(arg, 0, 1, &team);
+    return 1;
+}
+
+int fr_pool_run(fr_body body, void *arg, int threads) {
+    if (threads > FR_MAX_THREADS) threads = FR_MAX_THREADS;
+    if (threads <= 1 || atomic_exchange_explicit(&busy, 1, memory_order_acquire)) return run_alone(body, arg);
+
+    int size = 1 + grow(threads - 1);
+    region.body = body;
+    region.arg = arg;
+    region.team = (fr_team){size, arrived};
+    region.float_mode = fr_float_mode();
+    for (int rank = 0; rank < size; rank++) atomic_store_explicit(&arrived[rank].value, 0, memory_order_relaxed);
+
+    for (int rank = 1; rank < size; rank++) give_order(&slots[rank]);
+    body(arg, 0, size, &region.team);
+    for (int rank = 1; rank < size; rank++)
+        wait_for(&slots[rank].done, atomic_load_explicit(&slots[rank].order, memory_order_relaxed));
+
+    atomic_store_explicit(&busy, 0, memory_order_release);
+    return size;
+}
+
+/* Each rank counts on its own line and reads the others'.  A rank may already be at the
+ * next barrier when a slow one looks, hence "at least". */
+void fr_team_barrier(fr_team *team, int rank) {
+    if (team->size == 1) return;
+    unsigned here = atomic_load_explicit(&team->arrived[rank].value, memory_order_relaxed) + 1;
+    atomic_store_explicit(&team->arrived[rank].value, here, memory_order_release);
+    for (int other = 0; other < team->size; other++) {
+        if (other != rank) wait_for(&team->arrived[other].value, here);
+    }
+}
