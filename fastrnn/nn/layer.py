@@ -1,0 +1,141 @@
+"""What every layer shares: named parameters that are replaced, never written in place, and their file."""
+import numpy as np
+
+from .. import io
+
+LAYOUTS = ("tmn", "mtn", "nmt")     # (T, m, n), (m, T, n), (n, m, T): the last is the course's
+_KINDS = {}                         # name in a file -> class
+
+
+def pick_layout(layout, batch_first=False):
+    """The one layout that `layout` and PyTorch's `batch_first` mean together."""
+    if layout is None:
+        return "mtn" if batch_first else "tmn"
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}")
+    if batch_first and layout != "mtn":
+        raise ValueError(f"layout: expected 'mtn' or None with batch_first=True, got {layout!r}")
+    return layout
+
+
+def pick_dtype(dtype):
+    """float32 or float64 as a NumPy dtype."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"dtype: expected float32 or float64, got {dtype!r}")
+    return found
+
+
+def count(name, value, least=1):
+    """`value` as an int that is at least `least`."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected an integer, got {type(value).__name__}")
+    if value < least:
+        raise ValueError(f"{name}: expected at least {least}, got {value}")
+    return int(value)
+
+
+def fraction(name, value):
+    """`value` as a probability in [0, 1)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected a number from 0 up to (not including) 1, got {type(value).__name__}")
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}: expected a number from 0 up to (not including) 1, got {value}")
+    return float(value)
+
+
+def uniform(shapes, bound, dtype, seed):
+    """Draw PyTorch's initial distribution U(-bound, bound) for every (name, shape).
+
+    The numbers are drawn as float64, so a seed means the same weights in both element types.
+    Returns the arrays and the generator, which the layer keeps for dropout.
+    """
+    rng = np.random.default_rng(seed)
+    return {name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()}, rng
+
+
+class Layer:
+    """Named parameters of fixed shapes.
+
+    A subclass has `_setup(**config)`, which fixes `self._config` (all that a file must say besides the
+    numbers) and calls `_declare`; its `__init__` calls `_setup` and then writes the first numbers.
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if not cls.__name__.startswith("_"):
+            _KINDS[cls.__name__] = cls
+
+    def _declare(self, config, shapes, dtype):
+        self._config, self._shapes, self.dtype = config, shapes, dtype
+        self._arrays = {}
+        self._rng = np.random.default_rng()
+
+    def _written(self, names):
+        """The parameters `names` have new values."""
+
+    def parameters(self):
+        """Return the parameters: a dict from PyTorch's names to read-only arrays in PyTorch's shapes."""
+        return dict(self._arrays)
+
+    def state_dict(self):
+        """Return writable copies of the parameters under PyTorch's names."""
+        return {name: array.copy() for name, array in self._arrays.items()}
+
+    def load_state_dict(self, mapping):
+        """Replace all parameters by `mapping`, which must have exactly their names and shapes.
+
+        Arrays of either float type are accepted and stored as the layer's; the arrays are copied.
+        Raises ValueError naming what is missing, unknown or of another shape, TypeError for integers.
+        """
+        missing = [name for name in self._shapes if name not in mapping]
+        if missing:
+            raise ValueError(f"mapping: expected also {', '.join(missing)}, got {', '.join(map(str, mapping)) or 'nothing'}")
+        self.update(mapping)
+
+    def update(self, mapping):
+        """Replace the parameters that `mapping` names, all or (on an error) none; the arrays are copied."""
+        fresh = {}
+        for name, value in mapping.items():
+            if name not in self._shapes:
+                raise ValueError(f"mapping: expected names among {', '.join(self._shapes)}, got {name!r}")
+            value = np.asarray(value)
+            if value.dtype.kind != "f":
+                raise TypeError(f"{name}: expected a float array, got {value.dtype}; use .astype({self.dtype.name!r})")
+            if value.shape != self._shapes[name]:
+                raise ValueError(f"{name}: expected shape {self._shapes[name]}, got {value.shape}")
+            fresh[name] = np.array(value, dtype=self.dtype, order="C")
+            fresh[name].flags.writeable = False
+        # The declared order is kept whatever order the first mapping has: gradients and files follow it.
+        self._arrays = {name: fresh.get(name, self._arrays.get(name)) for name in self._shapes}
+        self._written(fresh)
+
+    def save(self, path):
+        """Write the layer (kind, configuration, parameters) to a file that `fastrnn.load` reads."""
+        io.save(path, type(self).__name__, dict(self._config), self.parameters())
+
+    @classmethod
+    def _restore(cls, config, arrays):
+        """The layer that a file describes; shapes are compared before memory is taken for them."""
+        layer = cls.__new__(cls)
+        layer._setup(**config)
+        layer.load_state_dict(arrays)
+        return layer
+
+
+def load(path):
+    """Read a layer or model that `save` wrote.
+
+    Nothing in the file is executed.  Raises OSError if it can't be read and fastrnn.io.ModelFileError
+    if it is damaged, not a model of this library, or contradicts itself.
+    """
+    kind, config, arrays = io.load(path)
+    if kind not in _KINDS:
+        raise io.ModelFileError(f"{path}: holds a {kind!r}; this version knows {', '.join(sorted(_KINDS))}")
+    try:
+        return _KINDS[kind]._restore(config, arrays)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise io.ModelFileError(f"{path}: the {kind} in it contradicts itself ({error})") from error

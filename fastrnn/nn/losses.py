@@ -1,0 +1,136 @@
+"""Losses that return their value and its gradient in one pass."""
+import numpy as np
+
+
+def _scores(name, x):
+    x = np.asarray(x)
+    if x.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{name}: expected float32 or float64, got {x.dtype}")
+    return x
+
+
+def _finish(losses, gradient, weight, reduction):
+    """Sum the losses of all positions, in float64, or divide sum and gradient by the number of positions that count."""
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction: expected 'mean' or 'sum', got {reduction!r}")
+    total = float(np.sum(losses, dtype=np.float64))
+    if reduction == "mean":
+        # Nothing that counts: a loss of 0 with no gradient, not 0/0.
+        weight = max(weight, 1)
+        total /= weight
+        gradient *= gradient.dtype.type(1 / weight)
+    return total, gradient
+
+
+def _mask(mask, shape):
+    """mask as booleans of `shape`; numbers would silently be weights in one library and flags in another."""
+    mask = np.asarray(mask)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"mask: expected booleans, got {mask.dtype}")
+    if mask.shape != shape:
+        raise ValueError(f"mask: expected shape {shape}, got {mask.shape}")
+    return mask
+
+
+def softmax_cross_entropy(logits, target, *, mask=None, ignore_index=None, axis=-1, reduction="mean"):
+    """Cross-entropy of softmax(logits) with its gradient with respect to the logits.
+
+    logits: floats with the classes along `axis` (-1; 0 for layout "nmt").  target: integers of that shape without
+    `axis`, or a distribution (one-hot or not) of the shape of logits.  Positions where target is `ignore_index`, or
+    where the boolean `mask` is False, count neither in the loss nor in the mean, and their gradient is 0.
+    Returns the loss as a float, in nats, and the gradient, shaped as logits.  Raises ValueError or TypeError.
+
+        loss = -sum_k target_k log softmax(logits)_k,     dlogits = softmax(logits) - target
+
+    >>> import numpy as np
+    >>> loss, gradient = softmax_cross_entropy(np.zeros((1, 4)), np.array([2]))
+    >>> round(loss, 4), gradient
+    (1.3863, array([[ 0.25,  0.25, -0.75,  0.25]]))
+    """
+    logits = np.moveaxis(_scores("logits", logits), axis, -1)
+    classes, places = logits.shape[-1], logits.shape[:-1]
+    target = np.asarray(target)
+    counted = np.ones(places, bool) if mask is None else _mask(mask, places)
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    gradient = np.exp(shifted)
+    norm = gradient.sum(axis=-1, keepdims=True)
+    gradient /= norm
+    shifted -= np.log(norm)     # now log softmax
+    if target.dtype.kind in "iu":
+        if target.shape != places:
+            raise ValueError(f"target: expected shape {places} for logits of {classes} classes, got {target.shape}")
+        if ignore_index is not None:
+            counted = counted & (target != ignore_index)
+        index = np.where(counted, target, 0)[..., None]
+        if index.size and (index.min() < 0 or index.max() >= classes):
+            raise ValueError(f"target: expected classes from 0 to {classes - 1}, got {int(index.min())} to {int(index.max())}")
+        losses = -np.take_along_axis(shifted, index, -1)[..., 0]
+        np.put_along_axis(gradient, index, np.take_along_axis(gradient, index, -1) - 1, -1)
+    elif target.dtype.kind == "f":
+        if ignore_index is not None:
+            raise ValueError(f"ignore_index: expected None with a target of distributions, got {ignore_index!r}")
+        target = np.moveaxis(target, axis, -1)
+        if target.shape != logits.shape:
+            raise ValueError(f"target: expected {classes} classes in each of {places}, got shape {target.shape}")
+        losses = -(target * shifted).sum(axis=-1)
+        gradient *= target.sum(axis=-1, keepdims=True)      # 1 for a distribution
+        gradient -= target
+    else:
+        raise TypeError(f"target: expected integers or floats, got {target.dtype}")
+    # where, not a product: what is masked may be NaN.
+    losses = np.where(counted, losses, 0)
+    gradient = np.where(counted[..., None], gradient, gradient.dtype.type(0))
+    loss, gradient = _finish(losses, gradient, int(counted.sum()), reduction)
+    return loss, np.moveaxis(gradient, -1, axis)
+
+
+def logistic(logits, target, *, mask=None, reduction="mean"):
+    """Cross-entropy of sigmoid(logits) against targets in [0, 1], elementwise, with its gradient.
+
+    logits, target: floats of one shape; mask: booleans of that shape.  Returns the loss as a float, in nats, and the
+    gradient with respect to the logits.  Safe for logits of any size.
+
+        loss = log(1 + exp(logits)) - target * logits,     dlogits = sigmoid(logits) - target
+
+    >>> import numpy as np
+    >>> loss, gradient = logistic(np.array([0.0, 0.0]), np.array([1.0, 0.0]))
+    >>> round(loss, 4), gradient
+    (0.6931, array([-0.25,  0.25]))
+    """
+    logits, target = _pair("logits", logits, target)
+    small = np.exp(-np.abs(logits))
+    losses = np.maximum(logits, 0) - target * logits + np.log1p(small)
+    gradient = np.where(logits >= 0, 1, small) / (1 + small) - target
+    return _elementwise(losses, gradient, mask, reduction)
+
+
+def squared_error(y, target, *, mask=None, reduction="mean"):
+    """(y - target)^2, elementwise, with its gradient 2 (y - target).
+
+    y, target: floats of one shape; mask: booleans of that shape.  Returns the loss as a float and the gradient.
+
+    >>> import numpy as np
+    >>> squared_error(np.array([1.0, 3.0]), np.array([1.0, 1.0]))
+    (2.0, array([0., 2.]))
+    """
+    y, target = _pair("y", y, target)
+    difference = y - target
+    return _elementwise(difference * difference, 2 * difference, mask, reduction)
+
+
+def _pair(name, x, target):
+    x, target = _scores(name, x), np.asarray(target)
+    if target.dtype.kind != "f":
+        raise TypeError(f"target: expected floats, got {target.dtype}")
+    if target.shape != x.shape:
+        raise ValueError(f"target: expected shape {x.shape} as {name} has, got {target.shape}")
+    return x, target.astype(x.dtype, copy=False)
+
+
+def _elementwise(losses, gradient, mask, reduction):
+    counted = losses.size
+    if mask is not None:
+        mask = _mask(mask, losses.shape)
+        counted = int(mask.sum())
+        losses, gradient = np.where(mask, losses, 0), np.where(mask, gradient, gradient.dtype.type(0))
+    return _finish(losses, gradient, counted, reduction)
