@@ -32,13 +32,17 @@ def floats(name, value, dtype=None):
     return array.astype(found)
 
 
-def shape(name, array, axes, **known):
-    """Raise unless `array` has one axis for each name in `axes`, of the size in `known` where it is given."""
-    if array.ndim == len(axes) and all(known.get(axis, size) == size for axis, size in zip(axes, array.shape)):
-        return
+def shape(name, array, axes, known):
+    """Raise unless `array` has one axis for each name in `axes`, of the size in `known` where that tells it."""
+    if array.ndim != len(axes) or any(known.get(axis, size) != size for axis, size in zip(axes, array.shape)):
+        raise shape_error(name, array, axes, known)
+
+
+def shape_error(name, array, axes, known):
+    """The error for an array that should have had one axis for each name in `axes`, of the sizes in `known`."""
     sizes = ", ".join(f"{axis} = {known[axis]}" for axis in axes if axis in known)
     comma = "," if len(axes) == 1 else ""
-    raise ValueError(
+    return ValueError(
         f"{name}: expected shape ({', '.join(axes)}{comma}){' with ' if sizes else ''}{sizes}, got {array.shape}"
     )
 

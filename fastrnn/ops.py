@@ -57,16 +57,16 @@ def pack(cell, W_x, W_a, b_x=None, b_a=None):
     n_a = W_a.shape[-1] if W_a.ndim else 0
     if n_a < 1:
         raise ValueError(f"W_a: expected shape ({rows}, n_a) with n_a >= 1, got {W_a.shape}")
-    _check.shape("W_a", W_a, (rows, "n_a"), **{rows: gates * n_a, "n_a": n_a})
+    _check.shape("W_a", W_a, (rows, "n_a"), {rows: gates * n_a, "n_a": n_a})
     W_x = _check.floats("W_x", W_x, W_a.dtype)
-    _check.shape("W_x", W_x, (rows, "n_x"), **{rows: gates * n_a})
+    _check.shape("W_x", W_x, (rows, "n_x"), {rows: gates * n_a})
     if W_x.shape[1] < 1:
         raise ValueError(f"W_x: expected shape ({rows}, n_x) with n_x >= 1, got {W_x.shape}")
     biases = []
     for name, b in (("b_x", b_x), ("b_a", b_a)):
         if b is not None:
             b = _check.floats(name, b, W_a.dtype)
-            _check.shape(name, b, (rows,), **{rows: gates * n_a})
+            _check.shape(name, b, (rows,), {rows: gates * n_a})
             b = np.ascontiguousarray(b)
         biases.append(b)
     return _backend.active().Weights(cell, np.ascontiguousarray(W_x), np.ascontiguousarray(W_a), *biases)
@@ -88,8 +88,8 @@ def forward(weights, x, state=None, *, layout="tmn", training=False, cells=False
     """
     backend = _backend.owner("weights", weights)
     dtype, n_a, lstm = _DTYPES[weights.dtype], weights.n_a, weights.cell == "lstm"
-    x = _sequence("x", x, dtype, layout, "n_x", n_x=weights.n_x)
-    T, m = x.shape[:2]
+    x = _sequence("x", x, dtype, layout, "n_x", weights.n_x)
+    T, m, _ = x.shape
     a0, c0 = _states("state", "0", state, lstm, dtype, m, n_a)
     if cells and not lstm:
         raise ValueError(f"cells: expected False, as only an lstm has cell states, got {cells!r} for a {weights.cell}")
@@ -119,11 +119,11 @@ def backward(tape, dy=None, dstate=None, dcells=None, *, layout="tmn", need_dx=T
     weights, T, m = tape.weights, tape.T, tape.m
     dtype, n_x, n_a, lstm = _DTYPES[weights.dtype], weights.n_x, weights.n_a, weights.cell == "lstm"
     if dy is not None:
-        dy = _sequence("dy", dy, dtype, layout, "n_a", T=T, m=m, n_a=n_a)
+        dy = _sequence("dy", dy, dtype, layout, "n_a", n_a, T, m)
     if dcells is not None:
         if not lstm:
             raise ValueError(f"dcells: expected None, as only an lstm has cell states, got an array for a {weights.cell}")
-        dcells = _sequence("dcells", dcells, dtype, layout, "n_a", T=T, m=m, n_a=n_a)
+        dcells = _sequence("dcells", dcells, dtype, layout, "n_a", n_a, T, m)
     daT, dcT = _states("dstate", "T", dstate, lstm, dtype, m, n_a)
     dx, dx_view = _empty(T, m, n_x, dtype, layout) if need_dx else (None, None)
     da0 = np.empty((m, n_a), dtype)
@@ -146,8 +146,8 @@ def tape(weights, x, values, *, layout="tmn"):
     """
     backend = _backend.owner("weights", weights)
     dtype, n_a = _DTYPES[weights.dtype], weights.n_a
-    x = _sequence("x", x, dtype, layout, "n_x", n_x=weights.n_x)
-    T, m = x.shape[:2]
+    x = _sequence("x", x, dtype, layout, "n_x", weights.n_x)
+    T, m, _ = x.shape
     names = backend.TAPE_NAMES[weights.cell]
     if set(values) != set(names):
         raise ValueError(f"values: expected the keys {', '.join(names)}, got {', '.join(map(str, values)) or 'none'}")
@@ -157,7 +157,7 @@ def tape(weights, x, values, *, layout="tmn"):
         if name in ("a0", "c0"):
             ready[name] = _state(label, values[name], dtype, m, n_a)
         else:
-            ready[name] = _sequence(label, values[name], dtype, layout, "n_a", T=T, m=m, n_a=n_a)
+            ready[name] = _sequence(label, values[name], dtype, layout, "n_a", n_a, T, m)
     return backend.Tape(weights, x, ready)
 
 
@@ -211,13 +211,18 @@ def _permutation(layout):
         raise ValueError(f"layout: expected one of tmn, mtn, nmt, got {layout!r}") from None
 
 
-def _sequence(name, value, dtype, layout, n, **known):
-    """`value`, given in `layout` with feature axis `n`, as a checked time-major view."""
+def _sequence(name, value, dtype, layout, n, size, T=None, m=None):
+    """`value`, given in `layout` with a feature axis `n` of that size, as a checked time-major view."""
     order = _permutation(layout)
     array = _check.floats(name, value, dtype)
+    if array.ndim == 3:
+        view = array if layout == "tmn" else array.transpose(order)
+        shape = view.shape
+        if shape[2] == size and (T is None or shape[0] == T and shape[1] == m):
+            return view
     axes = ("T", "m", n)
-    _check.shape(name, array, [axes[k] for k in order], **known)
-    return array if layout == "tmn" else array.transpose(order)
+    known = {n: size} if T is None else {"T": T, "m": m, n: size}
+    raise _check.shape_error(name, array, [axes[k] for k in order], known)
 
 
 def _empty(T, m, n, dtype, layout):
@@ -250,5 +255,5 @@ def _state(name, value, dtype, m, n_a):
         return None
     array = _check.floats(name, value, dtype)
     if array.shape != (m, n_a):
-        _check.shape(name, array, ("m", "n_a"), m=m, n_a=n_a)
-    return np.ascontiguousarray(array)
+        raise _check.shape_error(name, array, ("m", "n_a"), {"m": m, "n_a": n_a})
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
