@@ -4,6 +4,8 @@ import numpy as np
 
 FLOAT32 = np.dtype("float32")
 FLOAT64 = np.dtype("float64")
+# By value, because NumPy makes other objects that equal these, and `is` is the quick test.
+_NATIVE = {FLOAT32: FLOAT32, FLOAT64: FLOAT64}
 
 
 def floats(name, value, dtype=None):
@@ -19,17 +21,18 @@ def floats(name, value, dtype=None):
         # ragged lists, and foreign tensors that refuse to become arrays
         raise TypeError(f"{name}: expected an array, got {type(value).__name__} ({error})") from error
     found = array.dtype.newbyteorder("=")
-    if found not in (FLOAT32, FLOAT64):
+    native = _NATIVE.get(found)
+    if native is None:
         wanted = "float32 or float64" if dtype is None else dtype.name
         use = "float32" if dtype is None else dtype.name
         raise TypeError(f"{name}: expected {wanted}, got {found.name}; convert it with .astype(np.{use})")
-    if dtype is not None and found != dtype:
+    if dtype is not None and native != dtype:
         raise TypeError(
             f"{name}: expected {dtype.name} like the weights, got {found.name}; convert it with .astype(np.{dtype.name})"
         )
     if array.flags.aligned and array.dtype.isnative:
         return array
-    return array.astype(found)
+    return array.astype(native)
 
 
 def shape(name, array, axes, known):
