@@ -1,0 +1,131 @@
+"""What the course calls caches: a tuple for each step, made when somebody looks at it.
+
+The forward functions keep a tape, which the backward functions use as it is.  Only a reader of
+`caches[0][t]` needs tuples; and only caches from a reader's own loop must become a tape.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .. import ops
+from ._arguments import Arguments, as_float
+
+
+class ReluCache(tuple):
+    """The cell cache of an RNN with ReLU: the course's tuple, which by itself could not say so."""
+
+    __slots__ = ()
+
+
+class CellCaches(Sequence):
+    """The cell caches of a whole sequence, like a list; each is made at its first use.
+
+    `build(at, xt, parameters)` makes the tuple of one step, where at(name) and at(name, before=True)
+    are the tape's quantities (n_a, m) at that step and the step before.
+    """
+
+    def __init__(self, tape, x, parameters, build):
+        self.tape, self.x, self.parameters = tape, x, parameters
+        self._build = build
+        self._made = [None] * tape.T
+        self._read = {}
+
+    def __len__(self):
+        return len(self._made)
+
+    def __getitem__(self, index):
+        steps = range(len(self))[index]
+        return [self._cell(t) for t in steps] if isinstance(index, slice) else self._cell(steps)
+
+    def __repr__(self):
+        return f"<cell caches of {len(self)} steps, made when read>"
+
+    def upto(self, T):
+        """The tape of the first T steps."""
+        tape = self.tape
+        if T == tape.T:
+            return tape
+        values = {name: self._quantity(name) for name in ops.tape_names(tape.weights.cell)}
+        return ops.tape(tape.weights, self.x[:, :, :T], layout="nmt",
+                        values={name: v if v.ndim == 2 else v[:, :, :T] for name, v in values.items()})
+
+    def _quantity(self, name):
+        if name not in self._read:
+            self._read[name] = ops.read(self.tape, name, layout="nmt")
+        return self._read[name]
+
+    def _cell(self, t):
+        def at(name, before=False):
+            step = t - 1 if before else t
+            # copies: the course's tuples hold arrays of their own, contiguous
+            return self._quantity(name)[:, :, step].copy() if step >= 0 else self._quantity(name + "0").T.copy()
+
+        if self._made[t] is None:
+            self._made[t] = self._build(at, self.x[:, :, t], self.parameters)
+        return self._made[t]
+
+
+def open_caches(caches):
+    """The cell caches out of the pair (cell caches, x) that the forward functions return."""
+    try:
+        cells, _ = caches
+    except (TypeError, ValueError):
+        raise TypeError(f"caches: expected a pair (cell caches, x), got {type(caches).__name__}") from None
+    return cells if isinstance(cells, CellCaches) else list(cells)
+
+
+def sequence_tape(name, da, cells, tape_of):
+    """(tape, da): the steps that da has, of `cells`, in the widest float of both.
+
+    `tape_of(cells, dtype)` makes a tape from tuples: for caches of another origin than ours, and for
+    a da wider than what forward ran in.  da may be shorter than the sequence: the rest is left out.
+    """
+    da = as_float(name, da)
+    steps = da.shape[-1] if da.ndim == 3 else len(cells)
+    if steps > len(cells):
+        raise ValueError(f"{name}: expected at most the T_x = {len(cells)} steps of caches, got shape {da.shape}")
+    if isinstance(cells, CellCaches) and da.dtype.itemsize <= np.dtype(cells.tape.weights.dtype).itemsize:
+        tape = cells.upto(steps)
+    else:
+        tape = tape_of(cells[:steps], da.dtype)
+    given = Arguments({"n_a": tape.weights.n_a, "m": tape.m}, "caches")
+    given.add(name, da, "n_a", "m", "T_x")
+    return tape, given.settle()[name].astype(tape.weights.dtype, copy=False)
+
+
+def stack_cells(cells, fields, carried):
+    """Arguments holding each field of the cells as one array (n, m, T_x), and the parameters they share.
+
+    fields: {name: first letter of its shape}, in the tuple's order, the parameters last.
+    carried: pairs (state after, state before): what one step hands to the next.
+    """
+    if not cells:
+        raise ValueError("caches: expected at least one cell cache, got none")
+    names = (*fields, "parameters")
+    for t, cell in enumerate(cells):
+        if not isinstance(cell, (tuple, list)) or len(cell) != len(names):
+            got = f"{len(cell)} entries" if isinstance(cell, (tuple, list)) else type(cell).__name__
+            raise ValueError(f"cache of step {t}: expected a tuple ({', '.join(names)}), got {got}")
+    parameters = cells[0][-1]
+    for t, cell in enumerate(cells[1:], 1):
+        if cell[-1] is not parameters and not _equal(cell[-1], parameters):
+            raise ValueError(f"cache of step {t}: expected the parameters of step 0, got others; "
+                             "call the cell's backward function step by step")
+    given = Arguments()
+    for k, (name, letter) in enumerate(fields.items()):
+        steps = [as_float(f"cache: {name}", cell[k]) for cell in cells]
+        for t, step in enumerate(steps):
+            if step.ndim != 2 or step.shape != steps[0].shape:
+                raise ValueError(f"cache of step {t}: {name}: expected shape ({letter}, m), got {step.shape}")
+        given.add(f"cache: {name}", np.stack(steps, axis=-1), letter, "m", "T_x")
+    for after, before in carried:
+        a, b = given.arrays[f"cache: {after}"][:, :, :-1], given.arrays[f"cache: {before}"][:, :, 1:]
+        if a.shape != b.shape or not np.array_equal(a, b, equal_nan=True):
+            raise ValueError(f"caches: expected each step's {before} to be the {after} of the step before, "
+                             "got another; call the cell's backward function step by step")
+    return given, parameters
+
+
+def _equal(one, other):
+    return one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)
