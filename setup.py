@@ -71,6 +71,8 @@ class BuildExt(build_ext):
         self.check_flags()
         sanitize = os.environ.get("FASTRNN_SANITIZE", "")
         extra = ["-g", "-fno-omit-frame-pointer", f"-fsanitize={sanitize}"] if sanitize else []
+        if not sanitize and "-g" not in os.environ.get("CFLAGS", "").split():
+            extra = ["-g0"]  # the interpreter's own flags ask for -g, which makes a wheel several times larger
         stamp = self.stamp(extra)
         units = self.units(ext, extra)
 
@@ -129,8 +131,8 @@ class BuildExt(build_ext):
             raise CompileError(f"fastrnn cannot be built with {' '.join(refused)}: take it out of CFLAGS and LDFLAGS")
         native = sorted({flag for flag in given if flag.startswith(NATIVE_FLAGS)})
         if native:
-            print(f"fastrnn: WARNING: {' '.join(native)} in CFLAGS reaches every file: this build may not run on "
-                  "other processors; without it the kernels are chosen when the program starts", flush=True)  # fmt: skip
+            print(f"fastrnn: WARNING: {' '.join(native)} in CFLAGS reaches every file, so this build may not run "
+                  "on other processors; without it the kernels are chosen at run time", flush=True)  # fmt: skip
 
 
 def extension():
@@ -157,4 +159,5 @@ def main():
     setup(ext_modules=[ext], cmdclass={"build_ext": BuildExt}, options=options)
 
 
-main()
+if __name__ == "__main__":
+    main()
