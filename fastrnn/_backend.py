@@ -25,7 +25,10 @@ except ModuleNotFoundError as error:
     _core = None
 
 _MODULES = {"native": _core, "numpy": reference}
-_OWNERS = {kind: module for module in (reference, _core) if module for kind in (module.Weights, module.Tape)}
+_OWNERS = {
+    "weights": {module.Weights: module for module in (reference, _core) if module},
+    "tape": {module.Tape: module for module in (reference, _core) if module},
+}
 
 # What only others know about the package (its version), for config().
 facts = {}
@@ -69,11 +72,12 @@ def active():
 
 
 def owner(name, thing):
-    """The backend module that made `thing`, which the caller passed as `name`: weights or a tape."""
+    """The backend module that made `thing`, which the caller passed as `name`: "weights" or "tape"."""
     try:
-        return _OWNERS[type(thing)]
+        return _OWNERS[name][type(thing)]
     except KeyError:
-        raise TypeError(f"{name}: expected {name} made by fastrnn.ops, got {type(thing).__name__}") from None
+        wanted = "weights made by fastrnn.ops.pack" if name == "weights" else "a tape made by fastrnn.ops"
+        raise TypeError(f"{name}: expected {wanted}, got {type(thing).__name__}") from None
 
 
 def set_backend(name):

@@ -22,14 +22,12 @@ def floats(name, value, dtype=None):
         raise TypeError(f"{name}: expected an array, got {type(value).__name__} ({error})") from error
     found = array.dtype.newbyteorder("=")
     native = _NATIVE.get(found)
-    if native is None:
-        wanted = "float32 or float64" if dtype is None else dtype.name
+    if native is None or dtype is not None and native != dtype:
+        wanted = "float32 or float64" if dtype is None else f"{dtype.name} like the weights"
+        if found.kind not in "biufc":
+            raise TypeError(f"{name}: expected an array of {wanted}, got {type(value).__name__}")
         use = "float32" if dtype is None else dtype.name
         raise TypeError(f"{name}: expected {wanted}, got {found.name}; convert it with .astype(np.{use})")
-    if dtype is not None and native != dtype:
-        raise TypeError(
-            f"{name}: expected {dtype.name} like the weights, got {found.name}; convert it with .astype(np.{dtype.name})"
-        )
     if array.flags.aligned and array.dtype.isnative:
         return array
     return array.astype(native)

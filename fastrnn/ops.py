@@ -4,6 +4,7 @@ Layouts name the axes of x from the slowest to the fastest: "tmn" (T, m, n), "mt
 Backends see time-major views of all three, so that no layout costs a copy. States are (m, n_a) in every layout.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,6 +119,7 @@ def backward(tape, dy=None, dstate=None, dcells=None, *, layout="tmn", need_dx=T
     backend = _backend.owner("tape", tape)
     weights, T, m = tape.weights, tape.T, tape.m
     dtype, n_x, n_a, lstm = _DTYPES[weights.dtype], weights.n_x, weights.n_a, weights.cell == "lstm"
+    _permutation(layout)  # even where nothing has it
     if dy is not None:
         dy = _sequence("dy", dy, dtype, layout, "n_a", n_a, T, m)
     if dcells is not None:
@@ -149,6 +151,8 @@ def tape(weights, x, values, *, layout="tmn"):
     x = _sequence("x", x, dtype, layout, "n_x", weights.n_x)
     T, m, _ = x.shape
     names = backend.TAPE_NAMES[weights.cell]
+    if not isinstance(values, Mapping):
+        raise TypeError(f"values: expected a dict with the keys {', '.join(names)}, got {type(values).__name__}")
     if set(values) != set(names):
         raise ValueError(f"values: expected the keys {', '.join(names)}, got {', '.join(map(str, values)) or 'none'}")
     ready = {}
@@ -180,6 +184,7 @@ def read(tape, name, *, layout="tmn"):
     weights = tape.weights
     _check.one_of("name", name, backend.TAPE_NAMES[weights.cell])
     dtype = _DTYPES[weights.dtype]
+    _permutation(layout)  # even where nothing has it
     if name in ("a0", "c0"):
         out = view = np.empty((tape.m, weights.n_a), dtype)
     else:
@@ -245,14 +250,15 @@ def _states(name, when, states, lstm, dtype, m, n_a):
         got = f"{len(states)} of them" if isinstance(states, (tuple, list)) else type(states).__name__
         wanted = f"(a{when}, c{when})" if lstm else f"(a{when},)"
         raise ValueError(f"{name}: expected a tuple {wanted}, got {got}")
-    a = _state(f"{name}[0]", states[0], dtype, m, n_a)
-    c = _state(f"{name}[1]", states[1], dtype, m, n_a) if lstm else None
+    a, c = states if lstm else (states[0], None)
+    if a is not None:
+        a = _state(f"{name}[0]", a, dtype, m, n_a)
+    if c is not None:
+        c = _state(f"{name}[1]", c, dtype, m, n_a)
     return a, c
 
 
 def _state(name, value, dtype, m, n_a):
-    if value is None:
-        return None
     array = _check.floats(name, value, dtype)
     if array.shape != (m, n_a):
         raise _check.shape_error(name, array, ("m", "n_a"), {"m": m, "n_a": n_a})

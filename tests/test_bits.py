@@ -1,0 +1,105 @@
+"""The promises about bits of the native backend: what else is computed, or how, changes no bit of a result."""
+
+import numpy as np
+import pytest
+from cases import Case, data, each_case, each_cell
+from conftest import ISAS
+from test_ops import Run, pack
+
+import fastrnn
+from fastrnn import _backend, ops
+
+BATCHES = [
+    Case(9, 11, 13, 5, "small: everything is a tail"),
+    Case(33, 48, 17, 20, "whole tiles, and a row past them"),
+    Case(64, 100, 33, 18, "the batch is packed in panels, one sequence is not"),
+]
+
+
+def part(d, rows, steps=slice(None)):
+    """The sequences `rows` of data d alone."""
+    d = type(d)(**vars(d))
+    d.x, d.dy = d.x[steps, rows], d.dy[steps, rows]
+    d.state, d.dstate = tuple(s[rows] for s in d.state), tuple(s[rows] for s in d.dstate)
+    d.dcells = None if d.dcells is None else d.dcells[steps, rows]
+    d.sizes = (*d.sizes[:2], d.x.shape[1], d.x.shape[0])
+    return d
+
+
+@each_case(among=BATCHES)
+@each_cell
+def test_a_sequence_alone_or_in_a_batch(isa, dtype, threads, cell, case):
+    d = data(cell, case.sizes, dtype.name)
+    whole = Run(d)
+    m = case.m
+    for rows in (slice(0, 1), slice(m - 1, m), slice(1, 3), slice(2, 9), slice(m // 2, m), [5, 0, 7]):
+        alone = Run(part(d, rows))
+        for name in ("y", "cells", "dx"):
+            if getattr(whole, name) is not None:
+                assert np.array_equal(getattr(alone, name), getattr(whole, name)[:, rows]), (name, rows)
+        for name in ("aT", "cT", "da0", "dc0"):
+            if getattr(whole, name) is not None:
+                assert np.array_equal(getattr(alone, name), getattr(whole, name)[rows]), (name, rows)
+
+
+@pytest.mark.parametrize("cuts", [(1,), (7, 23), (16, 32), (5, 6, 21, 37)], ids=str)
+@each_case(among=[Case(9, 11, 3, 41, "a batch"), Case(27, 40, 1, 41, "m = 1"), Case(33, 48, 17, 41, "panels")])
+@each_cell
+def test_whole_or_in_chunks_of_time(isa, dtype, cell, case, cuts):
+    d = data(cell, case.sizes, dtype.name)
+    whole, weights, lstm = Run(d), pack(d), cell == "lstm"
+    bounds = list(zip((0, *cuts), (*cuts, case.T)))
+    state, tapes = d.state, []
+    for start, stop in bounds:
+        y, state, cells, tape = ops.forward(weights, d.x[start:stop], state, training=True, cells=lstm)
+        assert np.array_equal(y, whole.y[start:stop])
+        assert not lstm or np.array_equal(cells, whole.cells[start:stop])
+        tapes.append(tape)
+    assert all(np.array_equal(one, other) for one, other in zip(state, whole.result.state))
+    dstate = d.dstate
+    for (start, stop), tape in reversed(list(zip(bounds, tapes))):
+        dcells = d.dcells[start:stop] if lstm else None
+        dx, dstate, *_ = ops.backward(tape, d.dy[start:stop], dstate, dcells)
+        assert np.array_equal(dx, whole.dx[start:stop])
+    assert all(np.array_equal(one, other) for one, other in zip(dstate, whole.gradients.dstate))
+
+
+@each_case(among=[*BATCHES, Case(40, 128, 1, 30, "m = 1, split by units"), Case(64, 128, 32, 33, "split by sequences")])
+@each_cell
+def test_any_number_of_threads_and_run_after_run(isa, dtype, cell, case):
+    d = data(cell, case.sizes, dtype.name)
+    found = set()
+    for threads in (1, 2, 2, 3, 5, 1):
+        with fastrnn.num_threads(threads):
+            found.add(tuple(sorted(Run(d).bits().items())))
+    assert len(found) == 1
+
+
+@each_case(among=BATCHES)
+@each_cell
+def test_training_or_not(isa, dtype, cell, case):
+    d = data(cell, case.sizes, dtype.name)
+    run = Run(d)
+    y, state, _, _ = ops.forward(pack(d), d.x, d.state)
+    assert np.array_equal(y, run.y)
+    assert all(np.array_equal(one, other) for one, other in zip(state, run.result.state))
+
+
+@each_case(among=BATCHES)
+@each_cell
+def test_the_same_bits_with_every_fused_instruction_set(dtype, cell, case):
+    fused = [isa for isa in ISAS if isa != "scalar"]
+    if len(fused) < 2:
+        pytest.skip("fewer than two instruction sets with FMA here")
+    d = data(cell, case.sizes, dtype.name)
+    before, found = _backend._core.isa(), {}
+    try:
+        with fastrnn.backend("native"):
+            for isa in fused:
+                _backend._core.use_isa(isa)
+                found[isa] = Run(d).bits()
+    finally:
+        _backend._core.use_isa(before)
+    for isa in fused[1:]:
+        different = [name for name in found[isa] if found[isa][name] != found[fused[0]][name]]
+        assert not different, (isa, fused[0], different)
