@@ -1,0 +1,245 @@
+"""The network of one text: a step, a whole text in one call, its gradients, and one step of training.
+
+    a⟨t⟩ = tanh(Wax x⟨t⟩ + Waa a⟨t-1⟩ + b)        ŷ⟨t⟩ = softmax(Wya a⟨t⟩ + by)        loss = -Σ_t log ŷ⟨t⟩[Y[t]]
+
+Parameters: Wax (n_a, n_x), Waa (n_a, n_a), Wya (n_y, n_a), b (n_a, 1), by (n_y, 1).  Columns are (n, 1).
+"""
+
+import functools
+
+import numpy as np
+
+from .. import ops
+
+SHAPES = {"Wax": ("n_a", "n_x"), "Waa": ("n_a", "n_a"), "Wya": ("n_y", "n_a"), "b": ("n_a", 1), "by": ("n_y", 1)}
+
+
+def _also(**other_names):
+    """Let the keyword of one edition of the course stand for that of the other."""
+    def decorate(function):
+        @functools.wraps(function)          # so that help() and inspect show the real signature
+        def either(*args, **kwargs):
+            for other, name in other_names.items():
+                if other in kwargs:
+                    if name in kwargs:
+                        raise TypeError(f"{other}: expected it or {name}, got both")
+                    kwargs[name] = kwargs.pop(other)
+            return function(*args, **kwargs)
+        return either
+    return decorate
+
+
+def clip(gradients, maxValue):
+    """New dict of copies of dWaa, dWax, dWya, db, dby, each element limited to [-maxValue, maxValue].
+
+    >>> import numpy as np
+    >>> from fastrnn.charlm import clip
+    >>> gradients = {key: np.array([[-9.0, 1.0]]) for key in ("dWaa", "dWax", "dWya", "db", "dby")}
+    >>> clip(gradients, 5)["db"]
+    array([[-5.,  1.]])
+    """
+    return {key: np.clip(gradients[key], -maxValue, maxValue)
+            for key in ("dWaa", "dWax", "dWya", "db", "dby")}
+
+
+def rnn_step_forward(parameters, a_prev, x):
+    """One step: a_prev (n_a, 1), x (n_x, 1) → a_next (n_a, 1), the distribution of the next character (n_y, 1).
+
+    >>> import numpy as np
+    >>> from fastrnn.charlm import initialize_parameters, rnn_step_forward
+    >>> a_next, p_t = rnn_step_forward(initialize_parameters(4, 3, 3), np.zeros((4, 1)), np.zeros((3, 1)))
+    >>> p_t.T.round(4)
+    array([[0.3333, 0.3333, 0.3333]])
+    """
+    p = checked(parameters)
+    n_a, n_x = p["Wax"].shape
+    a_prev, x = _column("a_prev", a_prev, "n_a", n_a), _column("x", x, "n_x", n_x)
+    a_next = np.tanh(p["Wax"] @ x + p["Waa"] @ a_prev + p["b"])
+    return a_next, softmax(p["Wya"] @ a_next + p["by"])
+
+
+def rnn_step_backward(dy, gradients, parameters, x, a, a_prev):
+    """One step back: adds to `gradients` in place and returns it.
+
+    dy (n_y, 1): gradient before the softmax · x (n_x, 1), a, a_prev (n_a, 1) of that step · gradients: dWax, dWaa,
+    dWya, db, dby, and da_next, what the later steps sent to a; it is replaced by what this step sends to a_prev.
+
+    >>> import numpy as np
+    >>> from fastrnn.charlm import initialize_parameters, rnn_step_backward
+    >>> parameters, column = initialize_parameters(1, 1, 1), np.ones((1, 1))
+    >>> gradients = {key: np.zeros((1, 1)) for key in ("dWax", "dWaa", "dWya", "db", "dby", "da_next")}
+    >>> rnn_step_backward(column, gradients, parameters, column, 0 * column, column)["dby"]
+    array([[1.]])
+    """
+    p = checked(parameters)
+    n_y, n_a = p["Wya"].shape
+    dy, x = _column("dy", dy, "n_y", n_y), _column("x", x, "n_x", p["Wax"].shape[1])
+    a, a_prev = _column("a", a, "n_a", n_a), _column("a_prev", a_prev, "n_a", n_a)
+    dz = (p["Wya"].T @ dy + gradients["da_next"]) * (1 - a * a)
+    gradients["dWya"] += dy @ a.T
+    gradients["dby"] += dy
+    gradients["db"] += dz
+    gradients["dWax"] += dz @ x.T
+    gradients["dWaa"] += dz @ a_prev.T
+    gradients["da_next"] = p["Waa"].T @ dz
+    return gradients
+
+
+@_also(a_prev="a0")
+def rnn_forward(X, Y, a0, parameters, vocab_size=27):
+    """The loss of one text: X, Y lists of indices, X[t] None for a zero vector; a0 (n_a, 1).
+
+    Returns loss and cache = (y_hat, a, x), dicts of columns keyed by t; a has a0 at -1.
+    Raises ValueError or TypeError naming the argument that does not fit.
+
+    >>> import numpy as np
+    >>> from fastrnn.charlm import initialize_parameters, rnn_forward
+    >>> loss, cache = rnn_forward([None, 1], [1, 0], np.zeros((4, 1)), initialize_parameters(4, 3, 3), vocab_size=3)
+    >>> round(loss, 3), sorted(cache[1])
+    (2.197, [-1, 0, 1])
+    """
+    p = checked(parameters, n_x=vocab_size)
+    loss, y, states, x, _ = _forward(X, Y, a0, p)
+    steps = range(len(X))
+    a = {-1: np.array(a0)} | {t: states[t].reshape(-1, 1) for t in steps}
+    return loss, ({t: y[t].reshape(-1, 1) for t in steps}, a, {t: x[t].reshape(-1, 1) for t in steps})
+
+
+def rnn_backward(X, Y, parameters, cache):
+    """Gradients of the loss of one text, from the cache of rnn_forward.
+
+    Returns gradients: dWax, dWaa, dWya, db, dby and da_next, the gradient of a0; and a, the dict of states.
+
+    >>> import numpy as np
+    >>> from fastrnn.charlm import initialize_parameters, rnn_backward, rnn_forward
+    >>> X, Y, parameters = [None, 1], [1, 0], initialize_parameters(4, 3, 3)
+    >>> loss, cache = rnn_forward(X, Y, np.zeros((4, 1)), parameters, vocab_size=3)
+    >>> gradients, a = rnn_backward(X, Y, parameters, cache)
+    >>> gradients["dby"].T.round(3)
+    array([[-0.333, -0.333,  0.667]])
+    """
+    p = checked(parameters)
+    y_hat, a, x = cache
+    steps = range(len(X))
+    y, states, inputs = (np.concatenate([column[t] for t in steps], axis=1).T for column in (y_hat, a, x))
+    tape = ops.tape(_pack(p), inputs[:, np.newaxis], {"a0": a[-1].T, "a": states[:, np.newaxis]})
+    gradients, da0 = _backward(Y, y.copy(), states, p, tape)
+    return {**gradients, "da_next": da0}, a
+
+
+@_also(a0="a_prev", lr="learning_rate")
+def optimize(X, Y, a_prev, parameters, learning_rate=0.01):
+    """One step of training on one text: forward, back, clip at 5, update `parameters` in place.
+
+    Returns loss, the clipped gradients, and the last state a[len(X)-1] (n_a, 1).
+
+    >>> import numpy as np
+    >>> from fastrnn.charlm import initialize_parameters, optimize
+    >>> parameters = initialize_parameters(4, 3, 3)
+    >>> losses = [optimize([None, 1], [1, 0], np.zeros((4, 1)), parameters, lr=0.5)[0] for _ in range(20)]
+    >>> losses[-1] < losses[0]
+    True
+    """
+    p = checked(parameters)
+    loss, y, states, _, tape = _forward(X, Y, a_prev, p)
+    gradients, _ = _backward(Y, y, states, p, tape)
+    gradients = clip(gradients, 5)
+    update_parameters(parameters, gradients, learning_rate)
+    return loss, gradients, states[-1].reshape(-1, 1).copy()
+
+
+@_also(learning_rate="lr")
+def update_parameters(parameters, gradients, lr):
+    """parameters[key] -= lr · gradients["d" + key], in place; returns parameters.
+
+    >>> import numpy as np
+    >>> from fastrnn.charlm import initialize_parameters, update_parameters
+    >>> parameters = initialize_parameters(1, 1, 1)
+    >>> gradients = {"d" + key: np.ones((1, 1)) for key in parameters}
+    >>> update_parameters(parameters, gradients, lr=0.5)["b"]
+    array([[-0.5]])
+    """
+    for key in SHAPES:
+        parameters[key] -= lr * gradients[f"d{key}"]
+    return parameters
+
+
+def initialize_parameters(n_a, n_x, n_y):
+    """Small random weights after np.random.seed(1), zero biases.
+
+    >>> from fastrnn.charlm import initialize_parameters
+    >>> initialize_parameters(50, 27, 27)["Wax"][0, :2].round(5)
+    array([ 0.01624, -0.00612])
+    """
+    np.random.seed(1)
+    weights = {key: np.random.randn(*shape) * 0.01
+               for key, shape in (("Wax", (n_a, n_x)), ("Waa", (n_a, n_a)), ("Wya", (n_y, n_a)))}
+    return {**weights, "b": np.zeros((n_a, 1)), "by": np.zeros((n_y, 1))}
+
+
+def checked(parameters, **sizes):
+    """The five parameters, checked against each other and the sizes that are known."""
+    for key, letters in SHAPES.items():
+        if key not in parameters:
+            raise ValueError(f'parameters["{key}"]: expected shape ({letters[0]}, {letters[1]}), got nothing: the key is missing')
+        array = parameters[key]
+        if getattr(array, "dtype", None) not in (np.float32, np.float64):
+            raise TypeError(f'parameters["{key}"]: expected an array of float32 or float64, got '
+                            f'{getattr(array, "dtype", type(array).__name__)}; convert it with .astype(np.float64)')
+        fits = array.ndim == 2 and all(n == (sizes.setdefault(letter, n) if letter != 1 else 1)
+                                       for letter, n in zip(letters, array.shape))
+        if not fits:
+            known = ", ".join(f"{letter} = {sizes[letter]}" for letter in dict.fromkeys(letters) if letter in sizes)
+            raise ValueError(f'parameters["{key}"]: expected shape ({letters[0]}, {letters[1]}) with {known}, got {array.shape}')
+    return parameters
+
+
+def _column(name, value, letter, size):
+    """`value` as a column of floats of that size; (size,) would broadcast to a square."""
+    array = np.asarray(value)
+    if array.dtype.kind != "f":
+        raise TypeError(f"{name}: expected floats, got {array.dtype}; convert it with .astype(np.float64)")
+    if array.shape != (size, 1):
+        raise ValueError(f"{name}: expected shape ({letter}, 1) with {letter} = {size}, got {array.shape}")
+    return array
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=0))
+    return e / e.sum(axis=0)
+
+
+def _pack(p):
+    return ops.pack("rnn_tanh", p["Wax"], p["Waa"], p["b"].ravel())
+
+
+def _forward(X, Y, a0, p):
+    """loss, y (T, n_y), states (T, n_a), x (T, n_x), tape: the whole text in one call."""
+    T, n_x = len(X), p["Wax"].shape[1]
+    if len(Y) != T or T == 0:
+        raise ValueError(f"Y: expected as many indices as X has, at least one, got {len(Y)} for {T}")
+    a0 = _column("a0", a0, "n_a", len(p["b"]))
+    for name, indices, size in (("X", [i for i in X if i is not None], n_x), ("Y", Y, len(p["by"]))):
+        if len(indices) and not 0 <= min(indices) <= max(indices) < size:
+            raise ValueError(f"{name}: expected indices from 0 to {size - 1}, got {min(indices)} to {max(indices)}")
+    x = np.zeros((T, n_x), p["Wax"].dtype)
+    for t, index in enumerate(X):
+        if index is not None:
+            x[t, index] = 1
+    result = ops.forward(_pack(p), x[:, np.newaxis], (a0.T.astype(x.dtype),), training=True)
+    states = result.y[:, 0]
+    y = states @ p["Wya"].T
+    y += p["by"].ravel()
+    y -= y.max(axis=1, keepdims=True)
+    np.exp(y, out=y)
+    y /= y.sum(axis=1, keepdims=True)
+    loss = -float(np.log(y[np.arange(T), Y]).sum())
+    return loss, y, states, x, result.tape
+
+
+def _backward(Y, dy, states, p, tape):
+    """Gradients and that of a0; dy comes in as the predictions and is overwritten."""
+    dy[np.arange(len(Y)), Y] -= 1
+    back = ops.backward(tape, (dy @ p["Wya"])[:, np.newaxis], need_dx=False)
+    return {"dWax": back.dW_x, "dWaa": back.dW_a, "dWya": dy.T @ states,
+            "db": back.db_x[:, np.newaxis], "dby": dy.sum(axis=0)[:, np.newaxis]}, back.dstate[0].T
