@@ -1,0 +1,138 @@
+/* The one list of kernels, and the only door between arithmetic and orchestration.
+ *
+ * An instruction set fills one fr_kernels per element type; everything above this line of the house calls through it
+ * and knows neither vectors nor tiles.  Compiled with FR_BITS = 32 or 64, which decides `real`.
+ *
+ * The data a kernel sees
+ *
+ * units    Hidden units come in groups of FR_UNITS, the last one padded.  A row of states has n_p = padded n_a values;
+ *          the padding is never read as part of a sum.
+ * slots    What one unit has at one step: its gates (before or after activation) or their gradients.  A row of slots is
+ *              z[group][slot][FR_UNITS]
+ *          so a group's gates lie on neighbouring cache lines, in the same order for every instruction set.
+ * matrix   The right operand of a product, packed so that a tile reads it front to back:
+ *              data[panel][k][width][lanes]
+ *          A panel is `width` vectors of outputs: the gates of `lanes` units (forward), or `width · lanes` neighbouring
+ *          outputs.  The last panel of the second kind may be narrower.
+ * segment  The left operand of a product is a row of reals of which the matrix wants certain runs.  Segments list them in
+ *          the order of the matrix's k.  A segment with `part` set starts a new partial sum.
+ *
+ * The order of every sum is part of the contract (equal bits for every batch, chunk, thread count and instruction set
+ * with FMA): a result starts from its initial value (bias, or what the input side has summed), each part is one chain of
+ * FMAs in order of k, and the parts are added first to last.  Vectors run along outputs, so lanes never meet.
+ */
+#ifndef FR_KERNELS_H
+#define FR_KERNELS_H
+
+#include <stddef.h>
+#include "base/config.h"
+
+#define FR_UNITS 16
+
+typedef struct {
+    ptrdiff_t offset, length;
+    int part; /* starts a new partial sum */
+} fr_segment;
+
+typedef struct {
+    real *data;
+    ptrdiff_t outputs;  /* columns that mean something: units when gated, else outputs */
+    ptrdiff_t inputs;   /* k of the whole panel: the sum of the segments' lengths */
+    ptrdiff_t panels;
+    int width;          /* vectors a panel */
+    int gated;          /* a panel is `width` gates of one vector of units */
+    int slots;          /* gated: slots a unit has in the row the product goes to */
+    int slot;           /* the first of them that this product fills */
+    const fr_segment *segments;
+    int count;          /* of segments */
+} fr_matrix;
+
+/* out[r] = bias + x[r] W, panels [first, last). */
+typedef struct {
+    const fr_matrix *w;
+    ptrdiff_t first, last;
+    ptrdiff_t rows;
+    const real *const *x;    /* [rows] */
+    const real *const *init; /* [rows] initial values laid out like out, or NULL for `bias` */
+    const real *bias;        /* one row laid out like out, or NULL for zero */
+    real *const *out;        /* [rows]; plain outputs are written up to w->outputs exactly, gated rows in whole vectors */
+} fr_project;
+
+/* One step forward of `rows` sequences for the units of panels [first, last) of `w`. */
+typedef struct {
+    const fr_matrix *w;
+    ptrdiff_t first, last;
+    ptrdiff_t rows;
+    const real *const *a_prev; /* [rows] hidden states before the step */
+    const real *const *c_prev; /* [rows] cell states before the step (LSTM) */
+    real *z;                   /* row of slots a sequence, z_row apart: the input side's sums; activated gates if `keep` */
+    ptrdiff_t z_row;
+    const real *bias;          /* recurrent bias that may not be folded into z (GRU, reset after), laid out by unit */
+    real *a, *c;               /* new states, n_p apart; may not be a_prev, c may be c_prev */
+    real *s;                   /* reset ∘ a_prev (GRU, reset before), n_p apart */
+    ptrdiff_t n_p;
+    int keep;
+} fr_step;
+
+/* One step backward.  The product brings the gradient that the later step sends through W_a; then the cell. */
+typedef struct {
+    const fr_matrix *w;
+    ptrdiff_t first, last;
+    ptrdiff_t rows;
+    const real *const *dz_next; /* [rows] slot gradients of the later step, or NULL: there is none */
+    const real *dy;             /* gradient of the new hidden state from outside, n_p apart */
+    const real *dcells;         /* the same of the new cell state, or NULL */
+    const real *z;              /* activated slots of this step, z_row apart */
+    ptrdiff_t z_row;
+    const real *a;              /* new hidden state, n_p apart */
+    const real *c;              /* new cell state (LSTM) */
+    const real *const *a_prev;
+    const real *const *c_prev;
+    real *dz;                   /* slot gradients of this step, dz_row apart */
+    ptrdiff_t dz_row;
+    real *s;                    /* filled with reset ∘ a_prev, n_p apart (GRU, reset before): the weight gradient wants it */
+    real *carry;                /* n_p apart: LSTM dc, GRU the part of da that bypasses the gates; read, then replaced */
+    ptrdiff_t n_p;
+} fr_step_grad;
+
+/* dw[gate units, inputs] += sum over rows of dz ⊗ x, for the groups [first, last) of units. */
+typedef struct {
+    ptrdiff_t first, last;
+    ptrdiff_t rows;             /* at most FR_PIECE */
+    const real *const *x;       /* [rows] of `inputs` values */
+    ptrdiff_t inputs;
+    const real *const *dz;      /* [rows] rows of slots */
+    int slots;                  /* slots a unit has there */
+    int slot;                   /* the first that counts here */
+    int gates;                  /* how many follow one another */
+    const int *gate;            /* [gates] the gate of dw that each belongs to */
+    ptrdiff_t n_a;
+    real *dw;                   /* (all gates · n_a, inputs) */
+    real *db;                   /* (all gates · n_a), or NULL */
+    real *scratch;              /* FR_PIECE · FR_SCRATCH reals */
+} fr_outer;
+
+#define FR_PIECE 64    /* rows of one partial sum of a weight gradient */
+#define FR_SCRATCH 64  /* inputs of one packed panel of x, at most */
+
+typedef struct fr_kernels {
+    int lanes;
+    void (*project)(const fr_project *);
+    void (*outer)(const fr_outer *);
+    void (*rnn_tanh)(const fr_step *);
+    void (*rnn_relu)(const fr_step *);
+    void (*lstm)(const fr_step *);
+    void (*gru_after)(const fr_step *);
+    void (*gru_before_gates)(const fr_step *);
+    void (*gru_before_new)(const fr_step *);
+    void (*rnn_tanh_grad)(const fr_step_grad *);
+    void (*rnn_relu_grad)(const fr_step_grad *);
+    void (*lstm_grad)(const fr_step_grad *);
+    void (*gru_after_grad)(const fr_step_grad *);
+    void (*gru_before_new_grad)(const fr_step_grad *);
+    void (*gru_before_gates_grad)(const fr_step_grad *);
+    void (*transpose)(real *dst, ptrdiff_t dst_row, const real *src, ptrdiff_t src_row, ptrdiff_t rows, ptrdiff_t columns);
+    void (*activate)(int function, const real *x, real *out, ptrdiff_t n); /* 0 exp, 1 sigmoid, 2 tanh */
+} fr_kernels;
+
+#endif

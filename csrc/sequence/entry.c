@@ -1,0 +1,57 @@
+/* From the public interface to the code of the element type.  Weights and tapes begin with their number of bits. */
+#include "sequence/entry.h"
+
+#include "base/arena.h"
+#include "isa/choose.h"
+
+static int bits_of(const void *weights_or_tape) { return *(const int *)weights_or_tape; }
+
+#define BY_TYPE(bits, name, ...) ((bits) == 32 ? name##_f32(__VA_ARGS__) : name##_f64(__VA_ARGS__))
+
+fr_status fr_weights_new(int isa, int bits, fr_cell cell, ptrdiff_t n_x, ptrdiff_t n_a, const void *W_x, const void *W_a,
+                         const void *b_x, const void *b_a, fr_weights **weights)
+{
+    *weights = NULL;
+    if (isa < 0 || isa >= fr_isa_count() || !fr_isa_usable(isa) || (bits != 32 && bits != 64)) return FR_BAD_ARGUMENT;
+    if (n_x < 1 || n_a < 1 || cell < FR_RNN_TANH || cell > FR_GRU_BEFORE || !W_x || !W_a) return FR_BAD_ARGUMENT;
+    return BY_TYPE(bits, fr_weights_new, isa, cell, n_x, n_a, W_x, W_a, b_x, b_a, weights);
+}
+
+fr_status fr_weights_transpose(fr_weights *w) { return BY_TYPE(bits_of(w), fr_weights_transpose, w); }
+
+void fr_weights_free(fr_weights *w)
+{
+    if (w) BY_TYPE(bits_of(w), fr_weights_free, w);
+}
+
+size_t fr_weights_bytes(const fr_weights *w) { return BY_TYPE(bits_of(w), fr_weights_bytes, w); }
+
+fr_status fr_tape_new(const fr_weights *w, ptrdiff_t T, ptrdiff_t m, int clear, fr_tape **tape)
+{
+    *tape = NULL;
+    if (T < 0 || m < 0) return FR_BAD_ARGUMENT;
+    return BY_TYPE(bits_of(w), fr_tape_new, w, T, m, clear, tape);
+}
+
+void fr_tape_free(fr_tape *tape) { fr_free(tape); }
+
+size_t fr_tape_bytes(const fr_tape *tape) { return BY_TYPE(bits_of(tape), fr_tape_bytes, tape); }
+
+fr_status fr_tape_read(const fr_tape *tape, int quantity, void *out)
+{
+    return BY_TYPE(bits_of(tape), fr_tape_read, tape, quantity, out);
+}
+
+fr_status fr_tape_write(fr_tape *tape, int quantity, const void *in)
+{
+    return BY_TYPE(bits_of(tape), fr_tape_write, tape, quantity, in);
+}
+
+fr_status fr_forward(const fr_forward_args *args) { return BY_TYPE(bits_of(args->weights), fr_forward, args); }
+
+fr_status fr_backward(const fr_backward_args *args) { return BY_TYPE(bits_of(args->tape), fr_backward, args); }
+
+void fr_activate(int isa, int bits, int function, const void *x, void *out, ptrdiff_t n)
+{
+    BY_TYPE(bits, fr_activate, isa, function, x, out, n);
+}

@@ -1,0 +1,25 @@
+/* The typed entry points, one set from f32.c and one from f64.c, and the only names they export. */
+#ifndef FR_ENTRY_H
+#define FR_ENTRY_H
+
+#include "base/config.h"
+#include "fastrnn.h"
+
+#define FR_ENTRIES(bits, type)                                                                                          \
+    FR_HIDDEN fr_status fr_weights_new_f##bits(int isa, fr_cell cell, ptrdiff_t n_x, ptrdiff_t n_a, const type *W_x,    \
+                                               const type *W_a, const type *b_x, const type *b_a, fr_weights **);       \
+    FR_HIDDEN fr_status fr_weights_transpose_f##bits(fr_weights *);                                                     \
+    FR_HIDDEN void fr_weights_free_f##bits(fr_weights *);                                                               \
+    FR_HIDDEN size_t fr_weights_bytes_f##bits(const fr_weights *);                                                      \
+    FR_HIDDEN fr_status fr_tape_new_f##bits(const fr_weights *, ptrdiff_t T, ptrdiff_t m, int clear, fr_tape **);       \
+    FR_HIDDEN size_t fr_tape_bytes_f##bits(const fr_tape *);                                                            \
+    FR_HIDDEN fr_status fr_tape_read_f##bits(const fr_tape *, int quantity, type *out);                                 \
+    FR_HIDDEN fr_status fr_tape_write_f##bits(fr_tape *, int quantity, const type *in);                                 \
+    FR_HIDDEN fr_status fr_forward_f##bits(const fr_forward_args *);                                                    \
+    FR_HIDDEN fr_status fr_backward_f##bits(const fr_backward_args *);                                                  \
+    FR_HIDDEN void fr_activate_f##bits(int isa, int function, const type *x, type *out, ptrdiff_t n);
+
+FR_ENTRIES(32, float)
+FR_ENTRIES(64, double)
+
+#endif

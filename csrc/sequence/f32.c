@@ -1,0 +1,24 @@
+/* Time, threads and memory for float32. */
+#define FR_BITS 32
+#include "base/config.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/pool.h"
+#include "isa/choose.h"
+#include "kernels/kernels.h"
+#include "sequence/entry.h"
+
+#define FR_NAME(name) FR_CAT3(name, _f, FR_BITS)
+
+#include "sequence/model.inc"
+#include "sequence/rnn.inc"
+#include "sequence/lstm.inc"
+#include "sequence/gru.inc"
+#include "sequence/weights.inc"
+#include "sequence/tape.inc"
+#include "sequence/layout.inc"
+#include "sequence/plan.inc"
+#include "sequence/forward.inc"
+#include "sequence/backward.inc"

@@ -1,0 +1,74 @@
+# The C interface, line for line as csrc/fastrnn.h has it.
+cdef extern from "fastrnn.h" nogil:
+    ctypedef enum fr_status:
+        FR_OK
+        FR_NO_MEMORY
+        FR_BAD_ARGUMENT
+
+    ctypedef enum fr_cell:
+        FR_RNN_TANH
+        FR_RNN_RELU
+        FR_LSTM
+        FR_GRU_AFTER
+        FR_GRU_BEFORE
+
+    ctypedef struct fr_array:
+        void *data
+        Py_ssize_t t, m, n
+
+    int fr_isa_count()
+    const char *fr_isa_name(int isa)
+    int fr_isa_usable(int isa)
+    unsigned fr_cpu_features()
+
+    ctypedef struct fr_weights
+    fr_status fr_weights_new(int isa, int bits, fr_cell cell, Py_ssize_t n_x, Py_ssize_t n_a, const void *W_x,
+                             const void *W_a, const void *b_x, const void *b_a, fr_weights **weights)
+    void fr_weights_free(fr_weights *weights)
+    size_t fr_weights_bytes(const fr_weights *weights)
+    fr_status fr_weights_transpose(fr_weights *weights)
+
+    ctypedef struct fr_tape
+    fr_status fr_tape_new(const fr_weights *weights, Py_ssize_t T, Py_ssize_t m, int clear, fr_tape **tape)
+    void fr_tape_free(fr_tape *tape)
+    size_t fr_tape_bytes(const fr_tape *tape)
+    ctypedef enum fr_quantity:
+        FR_A0
+        FR_A
+        FR_C0
+        FR_C
+        FR_GATE
+    fr_status fr_tape_read(const fr_tape *tape, int quantity, void *out)
+    fr_status fr_tape_write(fr_tape *tape, int quantity, const void *values)
+
+    ctypedef struct fr_forward_args:
+        const fr_weights *weights
+        Py_ssize_t T, m
+        fr_array x
+        const void *a0
+        const void *c0
+        fr_array y
+        void *aT
+        void *cT
+        fr_array cells
+        fr_tape *tape
+        int threads
+    fr_status fr_forward(const fr_forward_args *args)
+
+    ctypedef struct fr_backward_args:
+        const fr_tape *tape
+        fr_array x
+        fr_array dy, dcells
+        const void *daT
+        const void *dcT
+        fr_array dx
+        void *da0
+        void *dc0
+        void *dW_x
+        void *dW_a
+        void *db_x
+        void *db_a
+        int threads
+    fr_status fr_backward(const fr_backward_args *args)
+
+    void fr_activate(int isa, int bits, int function, const void *x, void *out, Py_ssize_t n)

@@ -1,0 +1,303 @@
+# cython: language_level=3, binding=True, embedsignature=False
+"""The native backend: takes pointers out of arrays, releases the GIL, calls C, raises.
+
+Same names, parameters and results as `fastrnn.reference`, which is the specification.  Shapes and dtypes have been
+checked in `fastrnn.ops`; what is checked again here is only what would make C read or write where it must not.
+"""
+
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+)
+from fastrnn._capi cimport *
+
+CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru_after", "gru_before")
+TAPE_NAMES = {
+    "rnn_tanh": ("a0", "a"),
+    "rnn_relu": ("a0", "a"),
+    "lstm": ("a0", "a", "c0", "c", "i", "f", "g", "o"),
+    "gru_after": ("a0", "a", "r", "z", "n", "hn"),
+    "gru_before": ("a0", "a", "r", "z", "n"),
+}
+cdef dict _GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3}
+cdef dict _QUANTITIES = {
+    "a0": FR_A0, "a": FR_A, "c0": FR_C0, "c": FR_C, "i": FR_GATE, "f": FR_GATE + 1, "g": FR_GATE + 2,
+    "o": FR_GATE + 3, "r": FR_GATE, "z": FR_GATE + 1, "n": FR_GATE + 2, "hn": FR_GATE + 3,
+}
+cdef tuple _FUNCTIONS = ("exp", "sigmoid", "tanh")
+
+cdef int _isa = 0
+for _i in range(fr_isa_count()):
+    if fr_isa_usable(_i):
+        _isa = _i
+
+
+def isas():
+    """The instruction sets of this build that can run here, weakest first."""
+    return tuple([fr_isa_name(i).decode() for i in range(fr_isa_count()) if fr_isa_usable(i)])
+
+
+def isa():
+    """The instruction set that new weights are packed for."""
+    return fr_isa_name(_isa).decode()
+
+
+def use_isa(name):
+    """Pack new weights for another instruction set.  Existing ones keep theirs."""
+    global _isa
+    usable = isas()
+    if name not in usable:
+        raise ValueError(f"isa: expected one of {', '.join(usable)}, got {name!r}")
+    for i in range(fr_isa_count()):
+        if fr_isa_name(i).decode() == name:
+            _isa = i
+
+
+def cpu_features():
+    """What the processor and the operating system offer together."""
+    cdef unsigned bits = fr_cpu_features()
+    return tuple([name for k, name in enumerate(("avx2", "avx512", "neon")) if bits >> k & 1])
+
+
+cdef int _check(fr_status status) except -1:
+    if status == FR_NO_MEMORY:
+        raise MemoryError("fastrnn: not enough memory for this call")
+    if status != FR_OK:
+        raise ValueError("fastrnn: the C library refused these arguments")
+    return 0
+
+
+# The buffers of one call.  They are held while C runs, so that no array is resized or freed under it.
+cdef struct Held:
+    Py_buffer views[16]
+    int count
+
+
+cdef void _release(Held *held):
+    while held.count:
+        held.count -= 1
+        PyBuffer_Release(&held.views[held.count])
+
+
+cdef Py_buffer *_hold(Held *held, object array, int flags, int itemsize) except NULL:
+    cdef Py_buffer *view = &held.views[held.count]
+    PyObject_GetBuffer(array, view, flags)
+    held.count += 1
+    if view.itemsize != itemsize:
+        raise ValueError(f"fastrnn: expected elements of {itemsize} bytes, got {view.itemsize}")
+    return view
+
+
+cdef fr_array _steps(Held *held, object array, Py_ssize_t T, Py_ssize_t m, Py_ssize_t n, int itemsize, int flags):
+    """A (T, m, n) array with any strides, or None."""
+    cdef fr_array result
+    cdef Py_buffer *view
+    result.data = NULL
+    result.t = result.m = result.n = 0
+    if array is None:
+        return result
+    view = _hold(held, array, PyBUF_STRIDES | flags, itemsize)
+    if view.ndim != 3 or view.shape[0] != T or view.shape[1] != m or view.shape[2] != n:
+        raise ValueError(f"fastrnn: expected an array of shape {(T, m, n)}")
+    result.data = view.buf
+    result.t = view.strides[0] // itemsize
+    result.m = view.strides[1] // itemsize
+    result.n = view.strides[2] // itemsize
+    return result
+
+
+cdef void *_block(Held *held, object array, Py_ssize_t size, int itemsize, int flags) except? NULL:
+    """A contiguous array of `size` elements, or None."""
+    cdef Py_buffer *view
+    if array is None:
+        return NULL
+    view = _hold(held, array, PyBUF_C_CONTIGUOUS | flags, itemsize)
+    if view.len != size * itemsize:
+        raise ValueError(f"fastrnn: expected {size} elements, got {view.len // itemsize}")
+    return view.buf
+
+
+cdef class Weights:
+    """One cell's parameters, packed for the instruction set in force.
+
+    W_x (G n_a, n_x), W_a (G n_a, n_a), b_x, b_a (G n_a,) or None for zeros.  The arrays are copied.
+    """
+    cdef fr_weights *packed
+    cdef readonly str cell, dtype
+    cdef readonly Py_ssize_t n_x, n_a
+    cdef readonly int gates
+    cdef int itemsize
+
+    def __init__(self, cell, W_x, W_a, b_x, b_a):
+        cdef Held held
+        cdef void *pointers[4]
+        cdef fr_weights *packed = NULL
+        self.cell = cell
+        self.gates = _GATES[cell]
+        self.n_x = W_x.shape[1]
+        self.n_a = W_a.shape[1]
+        self.itemsize = W_x.itemsize
+        self.dtype = "float32" if self.itemsize == 4 else "float64"
+        rows = self.gates * self.n_a
+        held.count = 0
+        try:
+            pointers[0] = _block(&held, W_x, rows * self.n_x, self.itemsize, 0)
+            pointers[1] = _block(&held, W_a, rows * self.n_a, self.itemsize, 0)
+            pointers[2] = _block(&held, b_x, rows, self.itemsize, 0)
+            pointers[3] = _block(&held, b_a, rows, self.itemsize, 0)
+            _check(fr_weights_new(_isa, 8 * self.itemsize, <fr_cell><int>CELLS.index(cell), self.n_x, self.n_a,
+                                  pointers[0], pointers[1], pointers[2], pointers[3], &packed))
+        finally:
+            _release(&held)
+        fr_weights_free(self.packed)
+        self.packed = packed
+
+    def __dealloc__(self):
+        fr_weights_free(self.packed)
+
+    @property
+    def nbytes(self):
+        """Bytes of the packed copies."""
+        return fr_weights_bytes(self.packed)
+
+
+cdef class Tape:
+    """What a training forward kept: x itself, and states and activated gates in the kernels' own layout.
+
+    `values` maps each name of TAPE_NAMES to (T, m, n_a), the initial states "a0" and "c0" to (m, n_a).
+    """
+    cdef fr_tape *kept
+    cdef readonly Weights weights
+    cdef readonly Py_ssize_t T, m
+    cdef object x
+
+    def __init__(self, weights, x, values):
+        cdef Held held
+        cdef void *data
+        self._make(weights, x, 1)
+        for name in TAPE_NAMES[weights.cell]:
+            held.count = 0
+            try:
+                data = _block(&held, values[name], self._size(name), self.weights.itemsize, 0)
+                _check(fr_tape_write(self.kept, _QUANTITIES[name], data))
+            finally:
+                _release(&held)
+
+    cdef int _make(self, Weights weights, x, int clear) except -1:
+        if self.kept != NULL:
+            raise RuntimeError("fastrnn: a tape is made once")
+        _check(fr_weights_transpose(weights.packed))
+        self.weights = weights
+        self.x = x
+        self.T, self.m = x.shape[0], x.shape[1]
+        return _check(fr_tape_new(weights.packed, self.T, self.m, clear, &self.kept))
+
+    cdef Py_ssize_t _size(self, str name):
+        return (1 if name in ("a0", "c0") else self.T) * self.m * self.weights.n_a
+
+    def __dealloc__(self):
+        fr_tape_free(self.kept)
+
+    @property
+    def nbytes(self):
+        """Bytes that the tape keeps, x not counted."""
+        return fr_tape_bytes(self.kept)
+
+    def read(self, name, out):
+        """Copy the stored quantity `name` into `out`, which is contiguous."""
+        cdef Held held
+        cdef void *data
+        held.count = 0
+        try:
+            data = _block(&held, out, self._size(name), self.weights.itemsize, PyBUF_WRITABLE)
+            _check(fr_tape_read(self.kept, _QUANTITIES[name], data))
+        finally:
+            _release(&held)
+
+
+def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads):
+    """Run `weights` over x from the states a0, c0 (None is zeros); fill y, aT, cT, cells unless None.
+
+    Returns the tape if `training`, else None.
+    """
+    cdef Weights w = weights
+    cdef Tape tape = None
+    cdef Held held
+    cdef fr_forward_args args
+    cdef fr_status status
+    cdef int size = w.itemsize
+    cdef Py_ssize_t states
+    if training:
+        tape = Tape.__new__(Tape)
+        tape._make(w, x, 0)
+    args.weights = w.packed
+    args.T, args.m = x.shape[0], x.shape[1]
+    args.tape = tape.kept if training else NULL
+    args.threads = min(threads, 64)
+    states = args.m * w.n_a
+    held.count = 0
+    try:
+        args.x = _steps(&held, x, args.T, args.m, w.n_x, size, 0)
+        args.y = _steps(&held, y, args.T, args.m, w.n_a, size, PyBUF_WRITABLE)
+        args.cells = _steps(&held, cells, args.T, args.m, w.n_a, size, PyBUF_WRITABLE)
+        args.a0 = _block(&held, a0, states, size, 0)
+        args.c0 = _block(&held, c0, states, size, 0)
+        args.aT = _block(&held, aT, states, size, PyBUF_WRITABLE)
+        args.cT = _block(&held, cT, states, size, PyBUF_WRITABLE)
+        with nogil:
+            status = fr_forward(&args)
+    finally:
+        _release(&held)
+    _check(status)
+    return tape
+
+
+def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, threads):
+    """Go back through time: from dy, daT, dcT, dcells (None is zeros) fill all gradients.
+
+    dx may be None, dc0 is None but for an LSTM.  What is filled is overwritten, not added to.
+    """
+    cdef Tape t = tape
+    cdef Weights w = t.weights
+    cdef Held held
+    cdef fr_backward_args args
+    cdef fr_status status
+    cdef int size = w.itemsize
+    cdef Py_ssize_t states = t.m * w.n_a, rows = w.gates * w.n_a
+    args.tape = t.kept
+    args.threads = min(threads, 64)
+    held.count = 0
+    try:
+        args.x = _steps(&held, t.x, t.T, t.m, w.n_x, size, 0)
+        args.dy = _steps(&held, dy, t.T, t.m, w.n_a, size, 0)
+        args.dcells = _steps(&held, dcells, t.T, t.m, w.n_a, size, 0)
+        args.dx = _steps(&held, dx, t.T, t.m, w.n_x, size, PyBUF_WRITABLE)
+        args.daT = _block(&held, daT, states, size, 0)
+        args.dcT = _block(&held, dcT, states, size, 0)
+        args.da0 = _block(&held, da0, states, size, PyBUF_WRITABLE)
+        args.dc0 = _block(&held, dc0, states, size, PyBUF_WRITABLE)
+        args.dW_x = _block(&held, dW_x, rows * w.n_x, size, PyBUF_WRITABLE)
+        args.dW_a = _block(&held, dW_a, rows * w.n_a, size, PyBUF_WRITABLE)
+        args.db_x = _block(&held, db_x, rows, size, PyBUF_WRITABLE)
+        args.db_a = _block(&held, db_a, rows, size, PyBUF_WRITABLE)
+        with nogil:
+            status = fr_backward(&args)
+    finally:
+        _release(&held)
+    _check(status)
+
+
+def activate(name, x, out):
+    """Fill out with exp, sigmoid or tanh of x, elementwise, as the kernels compute them."""
+    cdef Held held
+    cdef void *source
+    cdef void *target
+    cdef int function = _FUNCTIONS.index(name), itemsize = x.itemsize
+    cdef Py_ssize_t n = x.size
+    held.count = 0
+    try:
+        source = _block(&held, x, n, itemsize, 0)
+        target = _block(&held, out, n, itemsize, PyBUF_WRITABLE)
+        with nogil:
+            fr_activate(_isa, 8 * itemsize, function, source, target, n)
+    finally:
+        _release(&held)
