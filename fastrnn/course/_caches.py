@@ -47,19 +47,20 @@ class CellCaches(Sequence):
         if T == tape.T:
             return tape
         values = {name: self._quantity(name) for name in ops.tape_names(tape.weights.cell)}
-        return ops.tape(tape.weights, self.x[:, :, :T], layout="nmt",
-                        values={name: v if v.ndim == 2 else v[:, :, :T] for name, v in values.items()})
+        values = {name: value if value.ndim == 2 else value[:T] for name, value in values.items()}
+        return ops.tape(tape.weights, self.x[:, :, :T].transpose(2, 1, 0), values)
 
     def _quantity(self, name):
+        """(T_x, m, n_a), or an initial state (m, n_a)."""
         if name not in self._read:
-            self._read[name] = ops.read(self.tape, name, layout="nmt")
+            self._read[name] = ops.read(self.tape, name)
         return self._read[name]
 
     def _cell(self, t):
         def at(name, before=False):
             step = t - 1 if before else t
             # copies: the course's tuples hold arrays of their own, contiguous
-            return self._quantity(name)[:, :, step].copy() if step >= 0 else self._quantity(name + "0").T.copy()
+            return (self._quantity(name)[step] if step >= 0 else self._quantity(name + "0")).T.copy()
 
         if self._made[t] is None:
             self._made[t] = self._build(at, self.x[:, :, t], self.parameters)
@@ -95,7 +96,7 @@ def sequence_tape(name, da, cells, tape_of):
 
 
 def stack_cells(cells, fields, carried):
-    """Arguments holding each field of the cells as one array (n, m, T_x), and the parameters they share.
+    """Arguments holding each field of the cells as one array (T_x, m, n), and the parameters they share.
 
     fields: {name: first letter of its shape}, in the tuple's order, the parameters last.
     carried: pairs (state after, state before): what one step hands to the next.
@@ -118,9 +119,9 @@ def stack_cells(cells, fields, carried):
         for t, step in enumerate(steps):
             if step.ndim != 2 or step.shape != steps[0].shape:
                 raise ValueError(f"cache of step {t}: {name}: expected shape ({letter}, m), got {step.shape}")
-        given.add(f"cache: {name}", np.stack(steps, axis=-1), letter, "m", "T_x")
+        given.add(f"cache: {name}", np.array([step.T for step in steps]), "T_x", "m", letter)
     for after, before in carried:
-        a, b = given.arrays[f"cache: {after}"][:, :, :-1], given.arrays[f"cache: {before}"][:, :, 1:]
+        a, b = given.arrays[f"cache: {after}"][:-1], given.arrays[f"cache: {before}"][1:]
         if a.shape != b.shape or not np.array_equal(a, b, equal_nan=True):
             raise ValueError(f"caches: expected each step's {before} to be the {after} of the step before, "
                              "got another; call the cell's backward function step by step")

@@ -48,7 +48,7 @@ def gru_cell_forward(xt, c_prev, parameters, *, simplified=None, output="softmax
     xt, c_prev = ready["xt"], ready["c_prev"]
     _, state, _, tape = ops.forward(weights, xt[:, :, np.newaxis], (c_prev.T,), layout="nmt", training=True)
     c_next = np.ascontiguousarray(state[0].T)
-    z, gr, cct = (ops.read(tape, name, layout="nmt")[:, :, 0] for name in "zrn")
+    z, gr, cct = (ops.read(tape, name)[0].T.copy() for name in "zrn")
     cache = (c_next, c_prev, 1 - z, gr, cct, xt, parameters)
     return c_next, predict(c_next, ready["Wy"], ready["by"], output), cache
 
@@ -167,9 +167,9 @@ def _tape_of(cells, dtype):
     ready = given.settle(dtype)
     for gate in fixed:
         _fix(ready, gate)
-    values = {"a": ready["cache: c_next"], "a0": ready["cache: c_prev"][:, :, 0].T, "r": ready["cache: gr"],
+    values = {"a": ready["cache: c_next"], "a0": ready["cache: c_prev"][0], "r": ready["cache: gr"],
               "z": 1 - ready["cache: gu"], "n": ready["cache: cct"]}
-    return ops.tape(pack_gates("gru_before", ready, _GATES, negated="u"), ready["cache: xt"], values, layout="nmt")
+    return ops.tape(pack_gates("gru_before", ready, _GATES, negated="u"), ready["cache: xt"], values)
 
 
 def _agree(simplified, tape):

@@ -44,7 +44,7 @@ def lstm_cell_forward(xt, a_prev, c_prev, parameters, *, output="softmax"):
     xt, a_prev, c_prev = ready["xt"], ready["a_prev"], ready["c_prev"]
     _, state, _, tape = ops.forward(weights, xt[:, :, np.newaxis], (a_prev.T, c_prev.T), layout="nmt", training=True)
     a_next, c_next = (np.ascontiguousarray(s.T) for s in state)
-    ft, it, cct, ot = (ops.read(tape, name, layout="nmt")[:, :, 0] for name in "figo")
+    ft, it, cct, ot = (ops.read(tape, name)[0].T.copy() for name in "figo")
     cache = (a_next, c_next, a_prev, c_prev, ft, it, cct, ot, xt, parameters)
     return a_next, c_next, predict(a_next, ready["Wy"], ready["by"], output), cache
 
@@ -151,5 +151,5 @@ def _tape_of(cells, dtype):
     given.add_parameters(parameters, {f"W{gate}": ("n_a", "n_a+n_x") for gate in _COURSE_ORDER})
     ready = given.settle(dtype)
     values = {name: ready[f"cache: {field}"] for name, field in _TAPE.items()}
-    values |= {f"{s}0": ready[f"cache: {s}_prev"][:, :, 0].T for s in "ac"}
-    return ops.tape(pack_gates("lstm", ready, _GATES), ready["cache: xt"], values, layout="nmt")
+    values |= {f"{s}0": ready[f"cache: {s}_prev"][0] for s in "ac"}
+    return ops.tape(pack_gates("lstm", ready, _GATES), ready["cache: xt"], values)

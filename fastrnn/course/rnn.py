@@ -158,8 +158,8 @@ def _tape_of(cells, dtype, activation):
     given.add_parameters(parameters, _weight_shapes(parameters))
     ready = given.settle(dtype)
     weights = _pack(ready, activation or "tanh")
-    values = {"a": ready["cache: a_next"], "a0": ready["cache: a_prev"][:, :, 0].T}
-    return ops.tape(weights, ready["cache: xt"], values, layout="nmt")
+    values = {"a": ready["cache: a_next"], "a0": ready["cache: a_prev"][0]}
+    return ops.tape(weights, ready["cache: xt"], values)
 
 
 def _agree(activation, used):
