@@ -504,3 +504,46 @@ def test_wrong_keywords_are_named():
     x, start, p, _ = make("rnn")
     with pytest.raises(ValueError, match="^activation: expected one of 'tanh', 'relu', got 'elu'"):
         course.rnn_forward(x, start, p, activation="elu")
+
+
+# ---- numbers to know the notebook by ----
+
+
+def drawn(kind, steps):
+    """Arrays in the order in which the course's notebook draws them after np.random.seed(1)."""
+    random = np.random.RandomState(1)
+    x, start = random.randn(3, 10, steps), random.randn(5, 10)
+    if kind == "rnn":
+        p = {key: random.randn(*shape) for key, shape in
+             (("Waa", (5, 5)), ("Wax", (5, 3)), ("Wya", (2, 5)), ("ba", (5, 1)), ("by", (2, 1)))}
+    else:
+        p = {key + gate: random.randn(5, columns) for gate in GATES[kind] for key, columns in (("W", 8), ("b", 1))}
+        p |= {"Wy": random.randn(2, 5), "by": random.randn(2, 1)}
+    return x, start, p, random.randn(5, 10, 7 if kind == "gru" else 4)
+
+
+def test_known_numbers(engine):
+    """Made by tests/independent.py; where the notebook prints the same entry, it prints the same digits."""
+    def near(actual, *expected):
+        np.testing.assert_allclose(np.ravel(actual), expected, rtol=0, atol=1e-8)
+
+    x, a0, p, da = drawn("rnn", 4)
+    a, y_pred, caches = course.rnn_forward(x, a0, p)
+    near(a[4][1], -0.99999375, 0.77911235, -0.99861469, -0.99833267)
+    near(y_pred[1][3], 0.79560373, 0.86224861, 0.11118257, 0.81515947)
+    near(caches[0][1][2][1], *x[1, :, 1])
+    gradients = course.rnn_backward(da, caches)
+    near(gradients["dx"][1][2], -0.86050481, -0.14439617, -0.02986862, 0.10659932)
+    near([gradients["dWax"][3][1], gradients["dWaa"][1][2], gradients["dba"][4][0]], 0.44296399, 0.44183867, -3.51296232)
+    x, a0, p, da = drawn("lstm", 7)
+    a, y, c, caches = course.lstm_forward(x, a0, p)
+    near([a[4][3][6], y[1][4][3], c[1][2][1]], -0.32076903, 0.68663762, 0.99468661)
+    gradients = course.lstm_backward(da, caches)        # four steps of seven, as in the notebook
+    near(gradients["dx"][1][2], 0.01256373, 0.16328586, -0.12493706, 0.08094572)
+    near([gradients["da0"][2][3], gradients["dWf"][3][1], gradients["dbo"][4][0]], 0.04949361, 0.09818751, 0.30408201)
+    x, c0, p, dc = drawn("gru", 7)
+    c, y, caches = course.gru_forward(x, c0, p)
+    near([c[4][3][6], y[1][4][3]], -0.57560002, 0.41095409)
+    gradients = course.gru_backward(dc, caches)
+    near([gradients["dx"][1][2][0], gradients["dc0"][2][3]], -0.64740317, -2.86268429)
+    near([gradients["dWu"][3][1], gradients["dWr"][3][1], gradients["dbc"][4][0]], 0.11407766, -0.19466796, -1.32835741)

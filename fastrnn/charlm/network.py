@@ -121,9 +121,9 @@ def rnn_backward(X, Y, parameters, cache):
     p = checked(parameters)
     y_hat, a, x = cache
     steps = range(len(X))
-    y, states, inputs = (np.concatenate([column[t] for t in steps], axis=1).T for column in (y_hat, a, x))
+    y, states, inputs = (np.array([column[t].ravel() for t in steps]) for column in (y_hat, a, x))
     tape = ops.tape(_pack(p), inputs[:, np.newaxis], {"a0": a[-1].T, "a": states[:, np.newaxis]})
-    gradients, da0 = _backward(Y, y.copy(), states, p, tape)
+    gradients, da0 = _backward(Y, y, states, p, tape)
     return {**gradients, "da_next": da0}, a
 
 
