@@ -11,38 +11,12 @@ import pytest
 
 import independent
 from cases import assert_sum
+from course_data import BACKWARD, CELL_BACKWARD, CELL_FORWARD, FORWARD, GATES, STATE, each_kind, make
 from fastrnn import course
 
-KINDS = ("rnn", "lstm", "gru")
-FORWARD = {kind: getattr(course, f"{kind}_forward") for kind in KINDS}
-BACKWARD = {kind: getattr(course, f"{kind}_backward") for kind in KINDS}
-CELL_FORWARD = {kind: getattr(course, f"{kind}_cell_forward") for kind in KINDS}
-CELL_BACKWARD = {kind: getattr(course, f"{kind}_cell_backward") for kind in KINDS}
-GATES = {"lstm": "fico", "gru": "urc"}
-STATE = {"rnn": "a", "lstm": "a", "gru": "c"}
-each_kind = pytest.mark.parametrize("kind", KINDS)
 # n_x, n_a, n_y, m, T: all one; primes; a tail after a vector; a name, one at a time
 SIZES = [(1, 1, 1, 1, 1), (3, 5, 2, 10, 7), (17, 33, 5, 2, 19), (27, 100, 27, 1, 12)]
 each_size = pytest.mark.parametrize("sizes", SIZES, ids=["x{}a{}y{}m{}T{}".format(*s) for s in SIZES])
-
-
-def make(kind, sizes=(3, 5, 2, 10, 7), dtype=np.float64, seed=1):
-    """x, the initial state, parameters (recurrent weights scaled by 1/sqrt(n_a)), and a gradient for the states."""
-    n_x, n_a, n_y, m, T = sizes
-    rng = np.random.default_rng(seed)
-
-    def normal(*shape):
-        return rng.standard_normal(shape).astype(dtype)
-
-    scale = np.dtype(dtype).type(n_a**-0.5)
-    if kind == "rnn":
-        p = {"Waa": normal(n_a, n_a) * scale, "Wax": normal(n_a, n_x) * scale, "ba": normal(n_a, 1),
-             "Wya": normal(n_y, n_a) * scale, "by": normal(n_y, 1)}
-    else:
-        p = {f"W{gate}": normal(n_a, n_a + n_x) * scale for gate in GATES[kind]}
-        p |= {f"b{gate}": normal(n_a, 1) for gate in GATES[kind]}
-        p |= {"Wy": normal(n_y, n_a) * scale, "by": normal(n_y, 1)}
-    return normal(n_x, m, T), normal(n_a, m), p, normal(n_a, m, T)
 
 
 def truth(kind, x, start, p, d, **options):
@@ -428,82 +402,6 @@ def test_sequence_loss_at_the_edges():
         course.sequence_loss(one, np.ones((2, 1, 1)))
     with pytest.raises(TypeError, match="^y: expected an array of float32 or float64, got int64"):
         course.sequence_loss(one, np.ones((1, 1, 1), int))
-
-
-# ---- wrong input ----
-
-
-@each_kind
-@pytest.mark.parametrize("where", ["cell", "sequence"])
-def test_wrong_parameters_are_named(kind, where):
-    x, start, p, _ = make(kind)
-    if where == "cell":
-        states = (start, start) if kind == "lstm" else (start,)
-
-        def call(parameters):
-            return CELL_FORWARD[kind](x[:, :, 0], *states, parameters)
-    else:
-        def call(parameters):
-            return FORWARD[kind](x, start, parameters)
-
-    for key, value in p.items():
-        named = rf'parameters\["{key}"\]: '
-        with pytest.raises(ValueError, match=named + "expected shape .*missing"):
-            call({k: v for k, v in p.items() if k != key})
-        with pytest.raises(TypeError, match=named + r".*int64.*\.astype"):
-            call(p | {key: value.astype(np.int64)})
-        with pytest.raises(TypeError, match=named):
-            call(p | {key: None})
-        with pytest.raises(ValueError, match=named + r"expected shape \(n_"):
-            call(p | {key: value[:, 0]})
-        # a size that two arrays alone share may be laid to either: both are in the message
-        with pytest.raises(ValueError, match=rf'parameters\["{key}"\].*expected shape|expected shape.*parameters\["{key}"\]'):
-            call(p | {key: np.zeros((value.shape[0] + 1, value.shape[1]))})
-        with pytest.raises(ValueError, match=rf'parameters\["{key}"\].*expected shape|expected shape.*parameters\["{key}"\]'):
-            call(p | {key: np.zeros((value.shape[0], value.shape[1] + 1))})
-    with pytest.raises(TypeError, match="^parameters: expected a dict"):
-        call([p])
-
-
-@each_kind
-def test_wrong_data_is_named(kind):
-    x, start, p, d = make(kind)
-    s = STATE[kind]
-    sources = rf'\(n_x is that of parameters\["W.+"\], m is that of {s}0\)'
-    with pytest.raises(ValueError, match=rf"^x: expected shape \(n_x, m, T_x\) with n_x = 3, m = 10, got \(4, 10, 7\) {sources}$"):
-        FORWARD[kind](np.zeros((4, 10, 7)), start, p)
-    with pytest.raises(ValueError, match=r"^x: expected shape \(n_x, m, T_x\).*got \(3, 10\)"):
-        FORWARD[kind](x[:, :, 0], start, p)
-    with pytest.raises(ValueError, match=rf"^{s}0: expected shape \(n_a, m\) with n_a = 5, m = 10, got \(6, 10\)"):
-        FORWARD[kind](x, np.zeros((6, 10)), p)
-    with pytest.raises(TypeError, match=r"^x: expected an array of float32 or float64, got int64; convert it with x\.astype"):
-        FORWARD[kind](np.zeros((3, 10, 7), int), start, p)
-    with pytest.raises(TypeError, match="^x: .*float16"):
-        FORWARD[kind](x.astype(np.float16), start, p)
-    with pytest.raises(TypeError, match="^x: "):
-        FORWARD[kind]([[1.0], [2.0, 3.0]], start, p)
-    with pytest.raises(ValueError, match="^output: expected one of 'softmax', 'sigmoid', got 'linear'"):
-        FORWARD[kind](x, start, p, output="linear")
-    caches = FORWARD[kind](x, start, p)[-1]
-    for again in (caches, (list(caches[0]), x)):
-        with pytest.raises(ValueError, match=rf"^d{s}: expected shape \(n_a, m, T_x\) with n_a = 5, m = 10, got \(6, 10, 7\)"):
-            BACKWARD[kind](np.zeros((6, 10, 7)), again)
-        with pytest.raises(ValueError, match=rf"^d{s}: expected shape"):
-            BACKWARD[kind](d[:, :, 0], again)
-        with pytest.raises(TypeError, match=rf"^d{s}: .*int64"):
-            BACKWARD[kind](np.ones(d.shape, int), again)
-    extra = (d[:, :, 0],) if kind == "lstm" else ()
-    with pytest.raises(ValueError, match=rf"^d{s}_next: expected shape \(n_a, m\)"):
-        CELL_BACKWARD[kind](d, *extra, caches[0][0])
-
-
-def test_wrong_keywords_are_named():
-    x, start, p, _ = make("gru")
-    with pytest.raises(ValueError, match="^simplified: expected one of None, 'reset', 'update', got 'both'"):
-        course.gru_forward(x, start, p, simplified="both")
-    x, start, p, _ = make("rnn")
-    with pytest.raises(ValueError, match="^activation: expected one of 'tanh', 'relu', got 'elu'"):
-        course.rnn_forward(x, start, p, activation="elu")
 
 
 # ---- numbers to know the notebook by ----

@@ -38,7 +38,7 @@ def clip(gradients, maxValue):
     >>> clip(gradients, 5)["db"]
     array([[-5.,  1.]])
     """
-    return {key: np.clip(gradients[key], -maxValue, maxValue)
+    return {key: gradients[key].clip(-maxValue, maxValue)
             for key in ("dWaa", "dWax", "dWya", "db", "dby")}
 
 
