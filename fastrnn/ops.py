@@ -161,7 +161,8 @@ def tape(weights, x, values, *, layout="tmn"):
         if name in ("a0", "c0"):
             ready[name] = _state(label, values[name], dtype, m, n_a)
         else:
-            ready[name] = _sequence(label, values[name], dtype, layout, "n_a", n_a, T, m)
+            # A tape's own form is not an array's: backends copy from and to contiguous ones.
+            ready[name] = np.ascontiguousarray(_sequence(label, values[name], dtype, layout, "n_a", n_a, T, m))
     return backend.Tape(weights, x, ready)
 
 
@@ -183,14 +184,11 @@ def read(tape, name, *, layout="tmn"):
     backend = _backend.owner("tape", tape)
     weights = tape.weights
     _check.one_of("name", name, backend.TAPE_NAMES[weights.cell])
-    dtype = _DTYPES[weights.dtype]
-    _permutation(layout)  # even where nothing has it
-    if name in ("a0", "c0"):
-        out = view = np.empty((tape.m, weights.n_a), dtype)
-    else:
-        out, view = _empty(tape.T, tape.m, weights.n_a, dtype, layout)
-    tape.read(name, view)
-    return out
+    order = _permutation(layout)
+    initial = name in ("a0", "c0")
+    out = np.empty((tape.m, weights.n_a) if initial else (tape.T, tape.m, weights.n_a), _DTYPES[weights.dtype])
+    tape.read(name, out)
+    return out if initial else np.ascontiguousarray(out.transpose(order))
 
 
 def activate(name, x):
