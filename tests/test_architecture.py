@@ -31,6 +31,7 @@ C_RULES = [
     (r"kernels/table\.inc", [r"kernels/.*\.inc"], []),  # the one .inc that gathers the others
     (r"isa/choose\.[ch]", [r"base/.*\.h", r"isa/choose\.h", r"kernels/kernels\.h"], []),
     (r"isa/(?P<isa>\w+)\.c", [r"base/.*\.h", r"kernels/kernels\.h", r"kernels/table\.inc", r"simd/{isa}\.h"], []),
+    (r"sequence/.*\.h", [r"fastrnn\.h", r"base/.*\.h"], ["stddef.h", "stdint.h"]),
     (r"sequence/.*\.c", [r"fastrnn\.h", r"base/.*\.h", r"kernels/kernels\.h", r"isa/choose\.h", r"sequence/.*"],
      ["math.h", "stdatomic.h", "string.h", "stddef.h", "stdint.h"]),
     (r".*\.inc", [], []),
