@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from . import _backend, ops
+from . import _backend, charlm, nn, ops, optim
 from ._backend import (
     backend,
     config,
@@ -13,16 +13,53 @@ from ._backend import (
     set_num_threads,
     show_config,
 )
+from .course import (
+    gru_backward,
+    gru_cell_backward,
+    gru_cell_forward,
+    gru_forward,
+    lstm_backward,
+    lstm_cell_backward,
+    lstm_cell_forward,
+    lstm_forward,
+    rnn_backward,
+    rnn_cell_backward,
+    rnn_cell_forward,
+    rnn_forward,
+    sequence_loss,
+)
+from .nn import GRU, LSTM, RNN, Linear, load
 
 _backend.facts["version"] = __version__
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "Linear",
+    "RNN",
     "backend",
+    "charlm",
     "config",
     "get_backend",
     "get_num_threads",
+    "gru_backward",
+    "gru_cell_backward",
+    "gru_cell_forward",
+    "gru_forward",
+    "load",
+    "lstm_backward",
+    "lstm_cell_backward",
+    "lstm_cell_forward",
+    "lstm_forward",
+    "nn",
     "num_threads",
     "ops",
+    "optim",
+    "rnn_backward",
+    "rnn_cell_backward",
+    "rnn_cell_forward",
+    "rnn_forward",
+    "sequence_loss",
     "set_backend",
     "set_num_threads",
     "show_config",
