@@ -23,7 +23,7 @@ def pick_dtype(dtype):
     try:
         found = np.dtype(dtype)
     except TypeError:
-        found = None
+        found = np.dtype(object)        # not None, which NumPy takes for float64
     if found not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise TypeError(f"dtype: expected float32 or float64, got {dtype!r}")
     return found
@@ -113,16 +113,20 @@ class Layer:
         self._arrays = {name: fresh.get(name, self._arrays.get(name)) for name in self._shapes}
         self._written(fresh)
 
+    @property
+    def config(self):
+        """What a file says about the layer besides its numbers: a dict."""
+        return dict(self._config)
+
     def save(self, path):
         """Write the layer (kind, configuration, parameters) to a file that `fastrnn.load` reads."""
-        io.save(path, type(self).__name__, dict(self._config), self.parameters())
+        io.save(path, type(self).__name__, self.config, self.parameters())
 
     @classmethod
-    def _restore(cls, config, arrays):
-        """The layer that a file describes; shapes are compared before memory is taken for them."""
+    def _blank(cls, config):
+        """A layer without numbers yet: what a file says is compared with it before memory is taken."""
         layer = cls.__new__(cls)
         layer._setup(**config)
-        layer.load_state_dict(arrays)
         return layer
 
 
@@ -136,6 +140,8 @@ def load(path):
     if kind not in _KINDS:
         raise io.ModelFileError(f"{path}: holds a {kind!r}; this version knows {', '.join(sorted(_KINDS))}")
     try:
-        return _KINDS[kind]._restore(config, arrays)
+        layer = _KINDS[kind]._blank(config)
+        layer.load_state_dict(arrays)
+        return layer
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise io.ModelFileError(f"{path}: the {kind} in it contradicts itself ({error})") from error

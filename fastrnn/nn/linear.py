@@ -94,3 +94,6 @@ class Linear(Layer):
         if self.bias:
             gradients["bias"] = dz.sum(axis=1)
         return dx, gradients
+
+    def __repr__(self):
+        return f"Linear({self.in_features}, {self.out_features}, bias={self.bias}, layout={self.layout!r}, dtype={self.dtype.name!r})"

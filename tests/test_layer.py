@@ -1,0 +1,118 @@
+"""What all layers share: named parameters, how they are written, and their files."""
+
+import numpy as np
+import pytest
+
+from fastrnn import io
+from fastrnn.nn import GRU, LSTM, RNN, Linear, load
+
+LAYERS = {
+    "rnn": lambda **o: RNN(3, 4, nonlinearity="relu", **o),
+    "lstm": lambda **o: LSTM(3, 4, num_layers=2, bidirectional=True, layout="nmt", dropout=0.25, **o),
+    "gru": lambda **o: GRU(3, 4, bias=False, reset_after=False, batch_first=True, dtype=np.float64, **o),
+    "linear": lambda **o: Linear(3, 4, layout="nmt", **o),
+}
+each_layer = pytest.mark.parametrize("name", LAYERS)
+
+
+def same(one, other):
+    return list(one) == list(other) and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+@each_layer
+def test_parameters_are_read_only(name):
+    layer = LAYERS[name](seed=0)
+    for array in layer.parameters().values():
+        assert array.dtype == layer.dtype and array.flags.c_contiguous
+        with pytest.raises(ValueError):
+            array[...] = 0
+    layer.parameters().clear()      # a dict of its own
+    assert layer.parameters()
+
+
+@each_layer
+def test_state_dict_roundtrip(name):
+    layer, other = LAYERS[name](seed=0), LAYERS[name](seed=1)
+    state = layer.state_dict()
+    assert same(state, layer.parameters()) and not same(state, other.parameters())
+    other.load_state_dict(dict(reversed(state.items())))
+    assert same(other.parameters(), layer.parameters())     # the order too
+    for array in state.values():
+        array[...] = 0          # copies, both ways
+    assert any(array.any() for array in layer.parameters().values())
+    assert same(other.parameters(), layer.parameters())
+
+
+@each_layer
+def test_writes_are_all_or_nothing(name):
+    layer = LAYERS[name](seed=0)
+    before = layer.parameters()
+    names = list(before)
+    bad = [
+        ({names[0]: 0 * before[names[0]], "weight_ih_l9": np.zeros(3)}, ValueError, "weight_ih_l9"),
+        ({names[0]: 0 * before[names[0]], names[1]: np.zeros((7, 7))}, ValueError, rf"^{names[1]}: expected shape .*\(7, 7\)"),
+        ({names[0]: 0 * before[names[0]], names[1]: before[names[1]].astype(int)}, TypeError, rf"^{names[1]}: .*int64.*astype"),
+    ]
+    for mapping, error, match in bad:
+        with pytest.raises(error, match=match):
+            layer.update(mapping)
+        assert same(layer.parameters(), before)
+    with pytest.raises(ValueError, match=f"^mapping: expected also {names[-1]}"):
+        layer.load_state_dict({name: before[name] for name in names[:-1]})
+    layer.update({names[0]: 0 * before[names[0]]})
+    assert not layer.parameters()[names[0]].any() and layer.parameters()[names[1]] is before[names[1]]
+
+
+def test_the_other_float_type_and_byte_order_are_stored_as_the_layers():
+    layer = Linear(3, 4, seed=0)
+    wide = {name: a.astype(">f8")[::1] for name, a in layer.parameters().items()}
+    other = Linear(3, 4)
+    other.load_state_dict(wide)
+    assert same(other.parameters(), layer.parameters())
+    assert all(a.dtype == np.float32 and a.dtype.isnative for a in other.parameters().values())
+
+
+@each_layer
+def test_save_and_load(name, tmp_path):
+    layer = LAYERS[name](seed=0)
+    path = tmp_path / "layer.npz"
+    layer.save(path)
+    loaded = load(path)
+    assert type(loaded) is type(layer) and loaded.config == layer.config and loaded.dtype == layer.dtype
+    assert same(loaded.parameters(), layer.parameters()) and repr(loaded) == repr(layer)
+    x = np.ones((3, 5, 2) if loaded.layout == "nmt" else (5, 2, 3), layer.dtype)
+    ours, theirs = layer(x), loaded(x)
+    assert np.array_equal(ours if name == "linear" else ours[0], theirs if name == "linear" else theirs[0])
+
+
+@pytest.mark.parametrize("change", [
+    {"hidden_size": 10**9},         # must be found out before memory is taken
+    {"hidden_size": "4"},
+    {"num_layers": 2},
+    {"num_layers": 0},
+    {"cell": "gru_after"},
+    {"cell": ["lstm"]},
+    {"dtype": "int8"},
+    {"layout": None, "extra": 1},
+    {"dropout": 2},
+], ids=str)
+def test_files_that_contradict_themselves(change, tmp_path):
+    layer = LSTM(3, 4, seed=0)
+    io.save(tmp_path / "bad.npz", "LSTM", {**layer.config, **change}, layer.parameters())
+    with pytest.raises(io.ModelFileError, match="bad.npz: the LSTM in it contradicts itself"):
+        load(tmp_path / "bad.npz")
+
+
+def test_files_that_are_not_ours(tmp_path):
+    layer = LSTM(3, 4, seed=0)
+    io.save(tmp_path / "odd.npz", "Perceptron", layer.config, layer.parameters())
+    with pytest.raises(io.ModelFileError, match="'Perceptron'.*LSTM"):
+        load(tmp_path / "odd.npz")
+    layer.save(tmp_path / "cut.npz")
+    whole = (tmp_path / "cut.npz").read_bytes()
+    for size in (0, 10, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "cut.npz").write_bytes(whole[:size])
+        with pytest.raises(io.ModelFileError, match="cut.npz"):
+            load(tmp_path / "cut.npz")
+    with pytest.raises(OSError):
+        load(tmp_path / "none.npz")
