@@ -46,6 +46,12 @@ def pack(cell, W_x, W_a, b_x=None, b_a=None):
     Returns weights for `forward`; later changes to the arrays do not reach them.
     Raises ValueError or TypeError naming the argument that does not fit.
 
+    With W_x x + b_x + W_a a + b_a split into gates (fastrnn/reference has a page for each cell, and its source):
+    rnn_tanh, rnn_relu   a' = tanh(that), max(that, 0)
+    lstm                 c' = sigmoid(f) c + sigmoid(i) tanh(g), a' = sigmoid(o) tanh(c')
+    gru_after            n = tanh(W_xn x + b_xn + sigmoid(r) (W_an a + b_an)), a' = (1 - sigmoid(z)) n + sigmoid(z) a
+    gru_before           n = tanh(W_xn x + b_xn + W_an (sigmoid(r) a) + b_an), a' likewise
+
     >>> import numpy as np
     >>> weights = pack("rnn_tanh", np.ones((2, 3)), np.zeros((2, 2)))
     >>> weights.n_x, weights.n_a, weights.dtype
@@ -124,7 +130,8 @@ def backward(tape, dy=None, dstate=None, dcells=None, *, layout="tmn", need_dx=T
         dy = _sequence("dy", dy, dtype, layout, "n_a", n_a, T, m)
     if dcells is not None:
         if not lstm:
-            raise ValueError(f"dcells: expected None, as only an lstm has cell states, got an array for a {weights.cell}")
+            got = f"got an array for a {weights.cell}"
+            raise ValueError(f"dcells: expected None, as only an lstm has cell states, {got}")
         dcells = _sequence("dcells", dcells, dtype, layout, "n_a", n_a, T, m)
     daT, dcT = _states("dstate", "T", dstate, lstm, dtype, m, n_a)
     dx, dx_view = _empty(T, m, n_x, dtype, layout) if need_dx else (None, None)
