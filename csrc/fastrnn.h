@@ -30,6 +30,7 @@ fr_status fr_weights_new(int isa, int bits, fr_cell cell, ptrdiff_t n_x, ptrdiff
                          const void *b_x, const void *b_a, fr_weights **weights);
 void fr_weights_free(fr_weights *weights);
 size_t fr_weights_bytes(const fr_weights *weights);
+int fr_weights_lanes(const fr_weights *weights); /* reals in a vector of the kernels that they are packed for */
 /* The second packed copy, which backward reads.  Made before the first training forward, not beside another call. */
 fr_status fr_weights_transpose(fr_weights *weights);
 

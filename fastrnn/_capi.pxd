@@ -26,6 +26,7 @@ cdef extern from "fastrnn.h" nogil:
                              const void *W_a, const void *b_x, const void *b_a, fr_weights **weights)
     void fr_weights_free(fr_weights *weights)
     size_t fr_weights_bytes(const fr_weights *weights)
+    int fr_weights_lanes(const fr_weights *weights)
     fr_status fr_weights_transpose(fr_weights *weights)
 
     ctypedef struct fr_tape

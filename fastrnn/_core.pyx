@@ -117,7 +117,10 @@ cdef void *_block(Held *held, object array, Py_ssize_t size, int itemsize, int f
 
 
 cdef class Weights:
-    """One cell's parameters, packed for the instruction set in force.
+    """Weights(cell, W_x, W_a, b_x, b_a)
+--
+
+    One cell's parameters, packed for the instruction set in force.
 
     W_x (G n_a, n_x), W_a (G n_a, n_a), b_x, b_a (G n_a,) or None for zeros.  The arrays are copied.
     """
@@ -155,13 +158,21 @@ cdef class Weights:
         fr_weights_free(self.packed)
 
     @property
+    def lanes(self):
+        """Numbers in a vector of the kernels that these weights run on: proof of the instruction set."""
+        return fr_weights_lanes(self.packed)
+
+    @property
     def nbytes(self):
         """Bytes of the packed copies."""
         return fr_weights_bytes(self.packed)
 
 
 cdef class Tape:
-    """What a training forward kept: x itself, and states and activated gates in the kernels' own layout.
+    """Tape(weights, x, values)
+--
+
+    What a training forward kept: x itself, and states and activated gates in the kernels' own layout.
 
     `values` maps each name of TAPE_NAMES to (T, m, n_a), the initial states "a0" and "c0" to (m, n_a).
     """

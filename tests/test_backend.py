@@ -86,6 +86,12 @@ def test_a_forced_instruction_set_is_in_force(isa):
     assert isa in fastrnn.config()["isas"]
 
 
+def test_weights_run_on_the_kernels_of_the_forced_instruction_set(isa, dtype):
+    """Lanes come from the table that the kernels are called through: 16, 32 or 64 bytes of vector."""
+    weights = ops.pack("lstm", np.ones((8, 3), dtype), np.ones((8, 2), dtype))
+    assert weights.lanes * np.dtype(dtype).itemsize == {"scalar": 16, "neon": 16, "avx2": 32, "avx512": 64}[isa]
+
+
 def test_scalar_differs_from_the_fused_ones_in_bits():
     """The proof that a forced instruction set computes: a sum that rounds once with FMA and twice without."""
     if len(ISAS) < 2:

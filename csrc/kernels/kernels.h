@@ -53,7 +53,6 @@ typedef struct {
     ptrdiff_t first, last;
     ptrdiff_t rows;
     const real *const *x;    /* [rows] */
-    const real *const *init; /* [rows] initial values laid out like out, or NULL for `bias` */
     const real *bias;        /* one row laid out like out, or NULL for zero */
     real *const *out;        /* [rows]; plain outputs are written up to w->outputs exactly, gated rows in whole vectors */
 } fr_project;

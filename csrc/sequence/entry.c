@@ -26,6 +26,8 @@ void fr_weights_free(fr_weights *w)
 
 size_t fr_weights_bytes(const fr_weights *w) { return BY_TYPE(bits_of(w), fr_weights_bytes, w); }
 
+int fr_weights_lanes(const fr_weights *w) { return BY_TYPE(bits_of(w), fr_weights_lanes, w); }
+
 fr_status fr_tape_new(const fr_weights *w, ptrdiff_t T, ptrdiff_t m, int clear, fr_tape **tape)
 {
     *tape = NULL;

@@ -11,6 +11,7 @@
     FR_HIDDEN fr_status fr_weights_transpose_f##bits(fr_weights *);                                                     \
     FR_HIDDEN void fr_weights_free_f##bits(fr_weights *);                                                               \
     FR_HIDDEN size_t fr_weights_bytes_f##bits(const fr_weights *);                                                      \
+    FR_HIDDEN int fr_weights_lanes_f##bits(const fr_weights *);                                                         \
     FR_HIDDEN fr_status fr_tape_new_f##bits(const fr_weights *, ptrdiff_t T, ptrdiff_t m, int clear, fr_tape **);       \
     FR_HIDDEN size_t fr_tape_bytes_f##bits(const fr_tape *);                                                            \
     FR_HIDDEN fr_status fr_tape_read_f##bits(const fr_tape *, int quantity, type *out);                                 \
