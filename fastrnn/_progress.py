@@ -30,9 +30,9 @@ def duration(seconds):
 class Progress:
     """Shows bits per character, characters a second and the time left, on stderr."""
 
-    def __init__(self, total, limit=None, stream=None):
+    def __init__(self, total, stream=None):
         self._stream = sys.stderr if stream is None else stream
-        self._total, self._limit, self._start = total, limit, time.monotonic()
+        self._total, self._start = total, time.monotonic()
         self._shown = self._start
         self._bits, self._done, self._bar = None, 0, None
         terminal = self._stream.isatty()
@@ -42,12 +42,13 @@ class Progress:
                              bar_format="{percentage:3.0f}%|{bar}| {desc}", mininterval=0.2)
 
     def show(self, report):
-        self._done, self._bits = report.characters, report.bits
+        self._done, self._total, self._bits = report.characters, report.total, report.bits
         now = time.monotonic()
         if self._bar is not None:
             if now - self._shown >= 0.1:
                 self._shown = now
                 self._bar.set_description_str(self._text(now), refresh=False)
+            self._bar.total = report.total
             self._bar.update(report.characters - self._bar.n)
         elif now - self._shown >= self._every:
             self._shown = now
@@ -57,14 +58,15 @@ class Progress:
         spent = max(now - self._start, 1e-9)
         rate = self._done / spent
         left = (self._total - self._done) / rate if rate else 0
-        if self._limit is not None:
-            left = min(left, self._limit - spent)
         return f"{self._bits:.2f} bits/char, {rate:,.0f} char/s, {duration(left)} left"
 
     def _line(self, now):
         print(f"{100 * self._done / self._total:3.0f} %  {self._text(now)}", file=self._stream, flush=True)
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
         """Leave the last state standing."""
         now = time.monotonic()
         if self._bits is None:

@@ -59,7 +59,7 @@ def _writable(name):
         raise Refusal(f"{name}: expected a file to save the model to, got a folder")
     if not folder.is_dir():
         raise Refusal(f"{name}: there is no folder {folder}")
-    if not os.access(path if path.exists() else folder, os.W_OK):
+    if not os.access(folder, os.W_OK):      # the file itself is replaced, not written
         raise Refusal(f"{name}: no permission to write there")
     return name
 
@@ -93,43 +93,38 @@ def train(options):
         parts = split(text, options.seed, options.unit, options.window)
     except ValueError as error:
         raise Refusal(f"{options.text}: {str(error).removeprefix('text: ')}") from error
-    print(f"Text: {options.text}, {len(text):,} characters of {len(parts.vocabulary)} kinds, learned by {parts.unit}s: "
-          f"{len(parts.train):,} to learn from, {len(parts.dev):,} to choose by, {len(parts.held_out):,} kept aside.")
+    print(f"Text: {options.text}, {len(text):,} characters of {len(parts.vocabulary)} kinds.")
+    print(f"{parts.unit.capitalize()}s: {len(parts.train):,} to learn from, {len(parts.dev):,} to choose by, "
+          f"{len(parts.held_out):,} kept aside.")
     model = new_model(parts, hidden_size=options.hidden, num_layers=options.layers, dropout=options.dropout,
                       seed=options.seed)
-    weights = sum(array.size for array in model.parameters().values())
-    print(f"Model: LSTM, {options.layers} x {options.hidden} units, {weights:,} weights; {_engine()}.", flush=True)
+    print(f"Model: LSTM, {options.layers} x {options.hidden} units, {_weights(model):,} weights.")
+    print(f"Engine: {_engine()}.", flush=True)
     training = Training(model, parts.train, parts.dev, epochs=options.epochs, batch_size=options.batch,
-                        learning_rate=options.rate, seed=options.seed)
+                        learning_rate=options.rate, seconds=options.seconds, seed=options.seed)
     start = time.monotonic()
-    stopped = _learn(training, start, options.seconds)
+    stopped = _learn(training)
     spent = duration(time.monotonic() - start)
     training.finish().save(out)
-    best = f"the weights of epoch {training.best_epoch}" if training.best_epoch else "the weights so far"
+    best = f"weights of epoch {training.best_epoch}" if training.best_epoch else "weights so far"
     if stopped:
-        print(f"Interrupted after {spent}: {best} saved to {out}", file=sys.stderr)
+        print(f"Interrupted after {spent}: the {best} saved to {out}", file=sys.stderr)
         return INTERRUPTED
-    print(f"Trained in {spent}; kept {best}.")
+    print(f"Trained in {spent}; kept the {best}.")
     held_out = model.bits_per_character([model.encode(piece) for piece in parts.held_out])
-    print(f"Held out: {held_out:.3f} bits per character on the {len(parts.held_out):,} {parts.unit}s kept aside.")
+    print(f"Held out: {held_out:.3f} bits per character on the {parts.unit}s kept aside.")
     print(f"Saved to {out}")
     _invent(model, parts, options)
     return 0
 
 
-def _learn(training, start, seconds):
+def _learn(training):
     """Run the training; True if Ctrl-C ended it."""
-    with ctrl_c() as pressed:
-        progress = Progress(training.total, seconds)
-        try:
-            for report in training:
-                progress.show(report)
-                if pressed():
-                    return True
-                if seconds is not None and time.monotonic() - start > seconds:
-                    break
-        finally:
-            progress.close()
+    with ctrl_c() as pressed, Progress(training.total) as progress:
+        for report in training:
+            progress.show(report)
+            if pressed():
+                return True
     return False
 
 
@@ -161,12 +156,11 @@ def info(options):
         _backend.show_config()
         return 0
     model = _read_model(options.model)
-    arrays = model.parameters()
     print(f"{options.model}: {type(model).__name__}, {os.path.getsize(options.model):,} bytes")
     for key, value in model.config.items():
         print(f"  {key:14s} {value!r}")
-    print(f"  {sum(array.size for array in arrays.values()):,} weights:")
-    for name, array in arrays.items():
+    print(f"  {_weights(model):,} weights:")
+    for name, array in model.parameters().items():
         print(f"    {name:28s} {' x '.join(map(str, array.shape))}")
     return 0
 
@@ -177,12 +171,12 @@ def demo(options):
     if out is None:
         folder = "build" if os.path.isdir("build") and os.access("build", os.W_OK) else tempfile.mkdtemp(prefix="fastrnn-")
         out = os.path.join(folder, "dinosaurs.npz")
-    print("fastrnn demo, 1 of 2: learn the names of the dinosaurs, letter by letter, and invent some.")
-    arguments = ["train", "--out", out, "--seconds", str(options.seconds), "--seed", str(options.seed)]
-    if status := train(_parser().parse_args(arguments)):
+    print("fastrnn demo, 1 of 2: learn dinosaur names, invent some.")
+    arguments = ["--out", out, "--seconds", str(options.seconds), "--seed", str(options.seed)]
+    if status := train(_parser().parse_args(["train", *arguments])):
         return status
-    print(f"More: python -m fastrnn sample {out} --prime tyr --temperature 0.8\n")
-    print("fastrnn demo, 2 of 2: the same training steps on the native backend and on NumPy, taking turns.", flush=True)
+    print(f"More: python -m fastrnn sample {out} --prime tyr\n")
+    print("fastrnn demo, 2 of 2: the same steps on NumPy, in turns.", flush=True)
     compare()
     return 0
 
@@ -190,8 +184,7 @@ def demo(options):
 def compare(rounds=5, steps=6):
     """Time the same training steps on both backends in turns, after checking that both find the same losses."""
     if not _backend.config()["extension"]:
-        print("This fastrnn was built without its C extension: there is nothing to compare.")
-        return
+        return print("This fastrnn was built without its C extension: there is nothing to compare.")
     parts = split(data.load("dinosaurs"))
 
     def turn(name):
@@ -214,17 +207,20 @@ def compare(rounds=5, steps=6):
                 measured.append(spent)
     ratio = statistics.median(slow / fast for fast, slow in zip(*seconds.values()))
     rate = {name: characters / statistics.median(times) for name, times in seconds.items()}
-    print(f"Training step, batch of 32 names, LSTM of 128 units, {_engine()}:")
-    print(f"  native  {rate['native']:9,.0f} characters a second")
-    print(f"  numpy   {rate['numpy']:9,.0f} characters a second")
+    print("Training steps, batches of 32 names, LSTM of 128 units:")
+    for name, characters in rate.items():
+        print(f"  {name:6s}  {characters:9,.0f} characters a second")
     print(f"  native is {ratio:.1f} times as fast (median of {rounds} rounds)")
+
+
+def _weights(model):
+    return sum(array.size for array in model.parameters().values())
 
 
 def _engine():
     facts = _backend.config()
     isa = f" ({facts['isa']})" if facts["backend"] == "native" else ""
-    threads = facts["threads"]
-    return f"{facts['backend']} backend{isa}, up to {threads} thread{'s' if threads > 1 else ''}"
+    return f"{facts['backend']} backend{isa}, {facts['threads']} thread{'s' if facts['threads'] > 1 else ''} at most"
 
 
 # ---- arguments ------------------------------------------------------------------------------------
@@ -298,3 +294,6 @@ def main(arguments=None):
         # Whoever read our output has gone (`| head`); Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (MemoryError, OSError) as error:     # too much asked for, or a disk that is full
+        print(f"fastrnn: {str(error) or 'not enough memory'}", file=sys.stderr)
+        return 2

@@ -48,7 +48,7 @@ def trained(run):
 def test_train(trained, folder):
     assert trained.returncode == 0, trained.stderr
     lines = trained.stdout.splitlines()
-    assert lines[0].startswith("Text: dinosaurs, ") and "kept aside" in lines[0]
+    assert lines[0].startswith("Text: dinosaurs, ") and lines[1].startswith("Lines: ") and "kept aside" in lines[1]
     assert any(line.startswith("Held out: ") and " bits per character" in line for line in lines)
     assert "Saved to dinosaurs.npz" in lines
     assert "bits/char" in trained.stderr and "char/s" in trained.stderr and " left" in trained.stderr
@@ -99,7 +99,7 @@ def test_other_texts(run, folder):
     (folder / "prose.txt").write_bytes(("\ufeff" + "Es war einmal … ein König,\r\nder hatte drei Töchter. " * 40).encode())
     done = run("train", "prose.txt", *QUICK, "-n", "2", "--layers", "2")
     assert done.returncode == 0, done.stderr
-    assert "learned by windows" in done.stdout and "\r" not in load(folder / "prose.npz").vocabulary
+    assert "\nWindows: " in done.stdout and "\r" not in load(folder / "prose.npz").vocabulary
     assert "\ufeff" not in load(folder / "prose.npz").vocabulary
     done = run("train", "places", *QUICK)
     assert done.returncode == 0 and "Saved to places.npz" in done.stdout
@@ -168,6 +168,16 @@ def test_bad_input_is_one_clear_line(bad, arguments, message, folder, monkeypatc
     assert "Traceback" not in seen.err
 
 
+@pytest.mark.parametrize("error, words", [(MemoryError(), "not enough memory"), (OSError(28, "No space left"), "No space left")])
+def test_what_the_machine_lacks_is_one_line(monkeypatch, capsys, error, words):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(cli._backend, "show_config", fail)
+    assert cli.main(["info"]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_bad_input_in_a_process(bad, run):
     done = run("sample", "truncated.npz")
     assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1
@@ -190,7 +200,7 @@ def test_ctrl_c_saves(folder, environment, wait_for_an_epoch):
                                env={**environment, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     try:
-        assert process.stdout.readline().startswith("Text: ") and process.stdout.readline().startswith("Model: ")
+        assert [process.stdout.readline().split()[0] for _ in range(4)] == ["Text:", "Lines:", "Model:", "Engine:"]
         time.sleep(6 if wait_for_an_epoch else 0.5)
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate(timeout=60)
@@ -203,7 +213,7 @@ def test_ctrl_c_saves(folder, environment, wait_for_an_epoch):
 
 
 def test_the_reader_may_leave(trained, folder, environment):
-    process = subprocess.Popen([*RUN, "sample", "dinosaurs.npz", "-n", "20000"], cwd=folder, env=environment,
+    process = subprocess.Popen([*RUN, "sample", "dinosaurs.npz", "-n", "5000"], cwd=folder, env=environment,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.readline()
     process.stdout.close()
@@ -235,10 +245,9 @@ def test_progress_without_tqdm(monkeypatch, terminal):
     clock = iter(range(0, 10000, 1))
     monkeypatch.setattr(_progress.time, "monotonic", lambda: float(next(clock)))
     screen = Screen(terminal)
-    progress = _progress.Progress(1000, stream=screen)
-    for k in range(1, 11):
-        progress.show(Report(100 * k, 1000, k, 3 - k / 10, None))
-    progress.close()
+    with _progress.Progress(1000, stream=screen) as progress:
+        for k in range(1, 11):
+            progress.show(Report(100 * k, 1000, k, 3 - k / 10, None))
     lines = screen.text.splitlines()
     assert "\r" not in screen.text and len(lines) == (6 if terminal else 3)
     assert lines[-1].startswith("100 %  2.00 bits/char, 91 char/s, 0 s left")
@@ -247,26 +256,26 @@ def test_progress_without_tqdm(monkeypatch, terminal):
 def test_progress_with_tqdm():
     pytest.importorskip("tqdm")
     screen = Screen(True)
-    progress = _progress.Progress(1000, stream=screen)
-    progress.show(Report(500, 1000, 1, 2.5, None))
-    progress.close()
+    with _progress.Progress(1000, stream=screen) as progress:
+        progress.show(Report(500, 1000, 1, 2.5, None))
     assert "50%" in screen.text and "2.50 bits/char" in screen.text and "char/s" in screen.text and "left" in screen.text
 
 
 def test_progress_that_never_began():
     screen = Screen(False)
-    _progress.Progress(1000, stream=screen).close()
+    with _progress.Progress(1000, stream=screen):
+        pass
     assert screen.text == ""
 
 
-def test_time_left_minds_the_limit(monkeypatch):
+def test_the_end_may_come_closer(monkeypatch):
     monkeypatch.setattr(_progress, "tqdm", None)
     clock = iter([0.0, 10.0, 10.0])
     monkeypatch.setattr(_progress.time, "monotonic", lambda: next(clock))
     screen = Screen(True)
-    progress = _progress.Progress(1000, limit=15, stream=screen)
-    progress.show(Report(100, 1000, 1, 2.5, None))
-    assert "10 char/s, 5 s left" in screen.text
+    progress = _progress.Progress(1000, stream=screen)
+    progress.show(Report(100, 200, 1, 2.5, None))
+    assert screen.text == " 50 %  2.50 bits/char, 10 char/s, 10 s left\n"
 
 
 def test_lists_that_ship_are_named_in_the_help():

@@ -1,6 +1,7 @@
 """The character language model: gradients, sampling, files, and that it learns more than counting does."""
 
 import math
+import time
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -229,3 +230,21 @@ def test_an_epoch_sees_every_piece_once():
     best = min(report.dev for report in reports if report.dev is not None)
     training.finish()
     assert model.bits_per_character([model.encode(piece) for piece in parts.dev]) == pytest.approx(best)
+
+
+def test_time_that_is_short_ends_the_training():
+    parts = split("".join(f"{'abc'[k % 3]}{'x' * (k % 7)}\n" for k in range(100)))
+    training = Training(new_model(parts, hidden_size=4), parts.train, parts.dev, epochs=10**6, seconds=0.5)
+    start = time.monotonic()
+    reports = list(training)
+    assert 0.4 < time.monotonic() - start < 30
+    assert reports[-1].dev is not None and reports[-1].total < training.total / 100
+    assert training._optimiser.schedule(training._optimiser.steps) < 0.1      # the rate had fallen by then
+    assert training.best_epoch > 0
+
+
+def test_time_that_is_not_short_changes_nothing():
+    parts = split("".join(f"{'abc'[k % 3]}{'x' * (k % 7)}\n" for k in range(100)))
+    a, b = (Training(new_model(parts, hidden_size=4), parts.train, parts.dev, epochs=12, seconds=seconds)
+            for seconds in (None, 1e6))
+    assert list(a) == list(b)

@@ -1,5 +1,6 @@
 """Training of a character model: how a text is cut and split, and the loop."""
 import math
+import time
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -67,7 +68,7 @@ class Report(NamedTuple):
     """Where a training stands after a batch."""
 
     characters: int         # learned from so far, epochs counted again
-    total: int              # at the end of the last epoch
+    total: int              # at the end: fewer than all epochs have when time is short
     epoch: int              # from 1
     bits: float             # per character, mean over the last batches
     dev: Optional[float]    # bits per character on dev, after an epoch
@@ -77,19 +78,23 @@ class Training:
     """AdamW on mini-batches of pieces, with the rate falling to zero; the best averaged weights on dev win.
 
     The defaults were chosen on the shipped names, with nothing of the part held out.  Weights are averaged over the last batches (exponentially): on small texts that is worth more than any single
-    point of the path.  Iterate over it, for as long as wanted, then call `finish`.
+    point of the path.  Iterate over it, for as long as wanted, then call `finish`.  With `seconds` it ends after so
+    long, and once it is clear that the epochs take longer, the rate falls to zero by then instead: only in that case
+    the results depend on the clock.
     """
 
     def __init__(self, model, train, dev, *, epochs=None, batch_size=32, learning_rate=0.012, weight_decay=0.1,
-                 max_norm=1.0, average=0.99, seed=0):
+                 max_norm=1.0, average=0.99, seconds=None, seed=0):
         self._train, self._dev = ([model.encode(piece) for piece in pieces] for pieces in (train, dev))
         if epochs is None:      # enough for small texts, and an end for large ones
             epochs = max(1, min(30, round(10e6 / sum(map(len, self._train)))))
         self.model, self.epochs, self.batch_size = model, count("epochs", epochs), count("batch_size", batch_size)
         self._max_norm, self._average = max_norm, average
         self.total = self.epochs * sum(len(piece) - 1 for piece in self._train)     # characters
-        steps = self.epochs * math.ceil(len(self._train) / self.batch_size)
-        self._optimiser = AdamW(lr=learning_rate, weight_decay=weight_decay, schedule=cosine(steps))
+        self._seconds, self._steps = seconds, self.epochs * math.ceil(len(self._train) / self.batch_size)
+        self._horizon = self._steps     # where the rate is zero
+        self._optimiser = AdamW(lr=learning_rate, weight_decay=weight_decay,
+                                schedule=lambda step: cosine(self._horizon)(step))
         self._rng = np.random.default_rng(seed)
         self._smooth = model.parameters()
         self.best_epoch, self.best_bits, self._best = 0, math.inf, None
@@ -114,20 +119,35 @@ class Training:
         return loss
 
     def __iter__(self):
-        total, characters, bits = self.total, 0, None
+        """Yield a Report after every batch."""
+        start, steps, characters, bits = time.monotonic(), 0, 0, None
         for epoch in range(1, self.epochs + 1):
-            last = None
+            last, late = None, False
             for batch in self.batches():
                 if last:
                     yield last
                 loss = self.step(batch) / math.log(2)
-                characters += sum(len(piece) - 1 for piece in batch)
+                steps, characters = steps + 1, characters + sum(len(piece) - 1 for piece in batch)
                 bits = loss if bits is None else 0.95 * bits + 0.05 * loss
                 keep = self._average
                 self._smooth = {name: keep * self._smooth[name] + (1 - keep) * value
                                 for name, value in self.model.parameters().items()}
+                late = self._hurry(time.monotonic() - start, steps)
+                total = max(characters, round(self.total * self._horizon / self._steps))
                 last = Report(characters, total, epoch, bits, None)
+                if late:
+                    break
             yield last._replace(dev=self._judge(epoch))
+            if late:
+                return
+
+    def _hurry(self, spent, steps):
+        """Bring the end closer if time is short; True when it is up."""
+        if self._seconds is None:
+            return False
+        if steps >= 20:     # the first ones say little about the speed
+            self._horizon = min(self._steps, max(steps, int(steps * self._seconds / spent)))
+        return spent >= self._seconds
 
     def _judge(self, epoch):
         current = self.model.parameters()
