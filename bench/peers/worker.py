@@ -1,0 +1,115 @@
+"""The process of one engine: `python -m bench.peers.worker ENGINE THREADS CPU...`, JSON lines in and out.
+
+Commands: {"do": "prepare", "kind": "layer", "case": [...]} answers with the works there are; {"do": "answers", "work":
+..., "file": ...} writes arrays to a .npz; {"do": "time", "work": ..., "seconds": ...} discards two calls and answers
+with the times of the others; {"do": "memory", "case": [...]} runs one training step with its peak.  The parent stops
+this process (SIGSTOP) between commands, so nothing here needs to know of the others.
+"""
+
+import gc
+import json
+import os
+import sys
+import time
+
+
+def time_calls(run, seconds, least=3, clock=time.perf_counter):
+    """Seconds of each call of `run` for about `seconds`, after two that are discarded, at least `least` of them."""
+    run()
+    run()
+    times, end = [], clock() + seconds
+    while len(times) < least or clock() < end:
+        start = clock()
+        run()
+        times.append(clock() - start)
+    return times
+
+
+def _status(name):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(name))
+
+
+def peak_of(run):
+    """Bytes by which the memory of this process rose at most during run(); needs Linux."""
+    gc.collect()
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # forget the peak so far
+    before = _status("VmRSS")
+    kept = run()
+    peak = _status("VmHWM")
+    del kept
+    return peak - before
+
+
+class Server:
+    def __init__(self, engine):
+        self.engine, self.works = engine, {}
+
+    def prepare(self, kind, case):
+        from .grid import Case
+
+        self.works = {}  # free what the last case held first
+        gc.collect()
+        if not hasattr(self.engine, kind):
+            return {"unsupported": f"nothing for {kind}"}
+        self.works = getattr(self.engine, kind)(Case(*case))
+        return {"works": list(self.works), "note": self.engine.note}
+
+    def answers(self, work, file):
+        import numpy as np
+
+        np.savez(file, **self.works[work][1]())
+        return {}
+
+    def time(self, work, seconds):
+        gc.collect()
+        gc.disable()
+        try:
+            return {"times": time_calls(self.works[work][0], seconds)}
+        finally:
+            gc.enable()
+
+    def memory(self, case):
+        """The peak of one training step of a case, after a much shorter one that loads code and packs weights."""
+        from .grid import Case
+
+        case = Case(*case)
+        self.engine.layer(case._replace(T=1))["training"][0]()
+        run, _ = self.engine.layer(case)["training"]
+        if "linux" not in sys.platform:
+            return {"unsupported": "needs Linux"}
+        return {"bytes": peak_of(run)}
+
+
+def main():
+    name, threads, *cpus = sys.argv[1:]
+    if hasattr(os, "sched_setaffinity"):  # before any library counts CPUs
+        os.sched_setaffinity(0, set(map(int, cpus)))
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # whatever a library prints must not mix with the answers
+
+    def reply(message):
+        print(json.dumps(message), file=out, flush=True)
+
+    from .engines import Unsupported, open_engine
+
+    try:
+        engine = open_engine(name, int(threads))
+    except ImportError as error:
+        reply({"absent": str(error)})
+        return
+    reply({"version": engine.version})
+    server = Server(engine)
+    for line in sys.stdin:
+        command = json.loads(line)
+        try:
+            reply(getattr(server, command.pop("do"))(**command))
+        except Unsupported as reason:
+            reply({"unsupported": str(reason)})
+        except Exception as error:  # an engine's failure is a result of the bench: it goes into the report
+            reply({"failed": f"{type(error).__name__}: {error}"})
+
+
+if __name__ == "__main__":
+    main()
