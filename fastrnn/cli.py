@@ -132,7 +132,8 @@ def _invent(model, parts, options):
     """Print samples, marking those that stand in the text learned from."""
     known = {piece.strip("\n") for piece in parts.train + parts.dev}
     samples = model.sample(options.n, temperature=options.temperature, seed=options.seed)
-    print(f"{options.n} invented " + ("names (* stands in the training list):" if parts.unit == "line" else "passages:"))
+    what = "names (* stands in the training list):" if parts.unit == "line" else "passages:"
+    print(f"{options.n} invented {what}")
     for sample in samples:
         print(f"  {sample}{' *' if sample in known else ''}")
 
@@ -169,7 +170,7 @@ def demo(options):
     """Train on the dinosaurs, invent ten names, and measure the native backend against NumPy."""
     out = options.out
     if out is None:
-        folder = "build" if os.path.isdir("build") and os.access("build", os.W_OK) else tempfile.mkdtemp(prefix="fastrnn-")
+        folder = "build" if os.access("build", os.W_OK) else tempfile.mkdtemp(prefix="fastrnn-")
         out = os.path.join(folder, "dinosaurs.npz")
     print("fastrnn demo, 1 of 2: learn dinosaur names, invent some.")
     arguments = ["--out", out, "--seconds", str(options.seconds), "--seed", str(options.seed)]
@@ -238,8 +239,7 @@ def _parser():
 
     def command(run, **extra):
         text = run.__doc__
-        made = commands.add_parser(run.__name__, help=text[0].lower() + text[1:].rstrip("."), description=text,
-                                   formatter_class=argparse.ArgumentDefaultsHelpFormatter, **extra)
+        made = commands.add_parser(run.__name__, help=text[0].lower() + text[1:].rstrip("."), description=text, **extra)
         made.set_defaults(run=run)
         return made.add_argument
 
@@ -247,25 +247,25 @@ def _parser():
     add("text", nargs="?", default="dinosaurs", metavar="TEXT",
         help=f"a UTF-8 text file, or a list that comes with fastrnn: {', '.join(data.NAMES)}")
     add("--out", metavar="PATH", help="where to save the model (TEXT's name with .npz if not given)")
-    add("--hidden", type=_COUNT, default=128, metavar="N", help="LSTM units a layer")
-    add("--layers", type=_COUNT, default=1, metavar="N", help="LSTM layers")
-    add("--dropout", type=_PART, default=0.5, metavar="P", help="part of the units silenced in each training step")
+    add("--hidden", type=_COUNT, default=128, metavar="N", help="LSTM units a layer (%(default)s)")
+    add("--layers", type=_COUNT, default=1, metavar="N", help="LSTM layers (%(default)s)")
+    add("--dropout", type=_PART, default=0.5, metavar="P", help="part of the units silenced in a step (%(default)s)")
     add("--epochs", type=_COUNT, metavar="N", help="passes over the text (30, fewer for long texts, if not given)")
     add("--seconds", type=_POSITIVE, metavar="S", help="stop after so long even if epochs are left")
-    add("--batch", type=_COUNT, default=32, metavar="N", help="lines or windows a training step")
-    add("--rate", type=_POSITIVE, default=0.012, metavar="R", help="first learning rate of Adam; it falls to zero")
+    add("--batch", type=_COUNT, default=32, metavar="N", help="lines or windows a training step (%(default)s)")
+    add("--rate", type=_POSITIVE, default=0.012, metavar="R", help="learning rate at first; falls to zero (%(default)s)")
     add("--unit", choices=("line", "window"), help="learn each line by itself, or running text in windows (by the "
         "look of the text if not given)")
-    add("--window", type=_COUNT, default=100, metavar="N", help="characters in a window")
-    add("--seed", type=_SEED, default=0, metavar="N", help="of the split, the first weights, the order and the samples")
-    add("-n", type=_COUNT, default=10, metavar="N", help="how many texts to invent at the end")
-    add("--temperature", type=_POSITIVE, default=0.8, metavar="T", help="of these: low is careful, high is wild")
+    add("--window", type=_COUNT, default=100, metavar="N", help="characters in a window (%(default)s)")
+    add("--seed", type=_SEED, default=0, metavar="N", help="of split, weights, order and samples (%(default)s)")
+    add("-n", type=_COUNT, default=10, metavar="N", help="how many texts to invent at the end (%(default)s)")
+    add("--temperature", type=_POSITIVE, default=0.8, metavar="T", help="of these: low is careful (%(default)s)")
 
     add = command(sample)
     add("model", metavar="MODEL", help="a file that train saved")
     add("--prime", default="", metavar="TEXT", help="how each text begins")
-    add("--temperature", type=_POSITIVE, default=0.8, metavar="T", help="low is careful, high is wild")
-    add("-n", type=_COUNT, default=10, metavar="N", help="how many")
+    add("--temperature", type=_POSITIVE, default=0.8, metavar="T", help="low is careful, high is wild (%(default)s)")
+    add("-n", type=_COUNT, default=10, metavar="N", help="how many (%(default)s)")
     add("--length", type=_COUNT, metavar="N", help="most characters of each (the model's own if not given)")
     add("--seed", type=_SEED, metavar="N", help="the same seed invents the same texts")
 
@@ -274,8 +274,8 @@ def _parser():
 
     add = command(demo)
     add("--out", metavar="PATH", help="where to save the model (in build/, or in a temporary folder, if not given)")
-    add("--seconds", type=_POSITIVE, default=40, metavar="S", help="longest training")
-    add("--seed", type=_SEED, default=0, metavar="N", help="of everything random")
+    add("--seconds", type=_POSITIVE, default=40, metavar="S", help="longest training (%(default)s)")
+    add("--seed", type=_SEED, default=0, metavar="N", help="of everything random (%(default)s)")
     return parser
 
 

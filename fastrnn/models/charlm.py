@@ -26,10 +26,11 @@ class CharLM(Layer):
                  dtype=np.float32, seed=None):
         self._setup(vocabulary=vocabulary, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout, unit=unit,
                     length=length, dtype=np.dtype(dtype).name)
-        # Two streams of one seed, so that the layers do not start from the same numbers.
+        # Streams of one seed, so that the layers do not start from the same numbers.
         seeds = np.random.SeedSequence(seed).spawn(3)
         self._rng = np.random.default_rng(seeds[0])
-        lstm = LSTM(len(vocabulary), hidden_size, num_layers, dropout=dropout, forget_bias=1.0, dtype=dtype, seed=seeds[1])
+        lstm = LSTM(len(vocabulary), hidden_size, num_layers, dropout=dropout, forget_bias=1.0, dtype=dtype,
+                    seed=seeds[1])
         linear = Linear(hidden_size, len(vocabulary), dtype=dtype, seed=seeds[2])
         self.lstm._rng = lstm._rng
         self.update({**_prefixed("lstm", lstm.parameters()), **_prefixed("linear", linear.parameters())})
@@ -45,7 +46,8 @@ class CharLM(Layer):
         size = len(vocabulary)
         self.lstm = LSTM._blank(dict(cell="lstm", input_size=size, hidden_size=hidden_size, num_layers=num_layers,
                                      bias=True, dropout=dropout, bidirectional=False, layout="tmn", dtype=dtype))
-        self.linear = Linear._blank(dict(in_features=hidden_size, out_features=size, bias=True, layout="tmn", dtype=dtype))
+        self.linear = Linear._blank(dict(in_features=hidden_size, out_features=size, bias=True, layout="tmn",
+                                         dtype=dtype))
         config = dict(vocabulary=vocabulary, hidden_size=self.lstm.hidden_size, num_layers=self.lstm.num_layers,
                       dropout=self.dropout, unit=unit, length=self.length, dtype=dtype)
         self._declare(config, {**_prefixed("lstm", self.lstm._shapes), **_prefixed("linear", self.linear._shapes)},
@@ -57,11 +59,11 @@ class CharLM(Layer):
 
     # ---- text -----------------------------------------------------------------------------------
 
-    def encode(self, text):
-        """Return the indices (len(text),) of characters; a character outside the vocabulary is a ValueError."""
-        unknown = sorted(set(text) - self._index.keys())
+    def encode(self, text, name="text"):
+        """Return the indices (len(text),) of characters; for one outside the vocabulary a ValueError says `name`."""
+        unknown = "".join(sorted(set(text) - self._index.keys()))
         if unknown:
-            raise ValueError(f"text: expected characters of the vocabulary {self.vocabulary!r}, got {''.join(unknown)!r}")
+            raise ValueError(f"{name}: expected characters of the vocabulary {self.vocabulary!r}, got {unknown!r}")
         return np.array([self._index[character] for character in text], dtype=np.intp)
 
     def decode(self, indices):
@@ -89,7 +91,8 @@ class CharLM(Layer):
         y, _, tape = self.lstm.forward(self._one_hot(inputs))
         kept = None
         if self.dropout:
-            kept = (self._rng.random(y.shape, dtype=self.dtype) >= self.dropout) * self.dtype.type(1 / (1 - self.dropout))
+            kept = self._rng.random(y.shape, dtype=self.dtype) >= self.dropout
+            kept = kept * self.dtype.type(1 / (1 - self.dropout))
             y *= kept
         logits, linear_tape = self.linear.forward(y)
         loss, dlogits = softmax_cross_entropy(logits, targets, ignore_index=PAD)
@@ -116,11 +119,8 @@ class CharLM(Layer):
         length = self.length if length is None else count("length", length)
         if not (isinstance(temperature, (int, float, np.floating)) and 0 < temperature < np.inf):
             raise ValueError(f"temperature: expected a finite number above 0, got {temperature!r}")
-        unknown = sorted(set(prime) - self._index.keys())
-        if unknown:
-            raise ValueError(f"prime: expected characters of the vocabulary {self.vocabulary!r}, got {''.join(unknown)!r}")
         draws = np.random.default_rng(seed).random((n, length))
-        known = self.encode("\n" + prime)
+        known = self.encode("\n" + prime, "prime")
         logits, state = self(np.repeat(known[:, None], n, axis=1))
         end = self._index["\n"] if self.unit == "line" else -1
         texts, going = [[] for _ in range(n)], np.ones(n, bool)

@@ -77,10 +77,11 @@ class Report(NamedTuple):
 class Training:
     """AdamW on mini-batches of pieces, with the rate falling to zero; the best averaged weights on dev win.
 
-    The defaults were chosen on the shipped names, with nothing of the part held out.  Weights are averaged over the last batches (exponentially): on small texts that is worth more than any single
-    point of the path.  Iterate over it, for as long as wanted, then call `finish`.  With `seconds` it ends after so
-    long, and once it is clear that the epochs take longer, the rate falls to zero by then instead: only in that case
-    the results depend on the clock.
+    Weights are averaged over the last batches (exponentially): on small texts that is worth more than any single
+    point of the path.  The defaults were chosen on the shipped names, without the part held out.
+    Iterate over it, for as long as wanted, then call `finish`.  With `seconds` it ends after so long, and once it is
+    clear that the epochs take longer, the rate falls to zero by then instead: only in that case the results depend
+    on the clock.
     """
 
     def __init__(self, model, train, dev, *, epochs=None, batch_size=32, learning_rate=0.012, weight_decay=0.1,
@@ -169,4 +170,5 @@ def new_model(split, *, hidden_size=128, num_layers=1, dropout=0.5, length=None,
     """A CharLM of the right vocabulary and unit for a split text."""
     if length is None:
         length = 60 if split.unit == "line" else 200
-    return CharLM(split.vocabulary, hidden_size, num_layers, dropout, unit=split.unit, length=length, dtype=dtype, seed=seed)
+    return CharLM(split.vocabulary, hidden_size, num_layers, dropout, unit=split.unit, length=length, dtype=dtype,
+                  seed=seed)

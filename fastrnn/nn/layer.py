@@ -93,7 +93,8 @@ class Layer:
         """
         missing = [name for name in self._shapes if name not in mapping]
         if missing:
-            raise ValueError(f"mapping: expected also {', '.join(missing)}, got {', '.join(map(str, mapping)) or 'nothing'}")
+            raise ValueError(f"mapping: expected also {', '.join(missing)}, "
+                             f"got {', '.join(map(str, mapping)) or 'nothing'}")
         self.update(mapping)
 
     def update(self, mapping):

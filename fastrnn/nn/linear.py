@@ -27,7 +27,8 @@ class Linear(Layer):
     """
 
     def __init__(self, in_features, out_features, bias=True, *, layout=None, dtype=np.float32, seed=None):
-        self._setup(in_features=in_features, out_features=out_features, bias=bias, layout=pick_layout(layout), dtype=dtype)
+        self._setup(in_features=in_features, out_features=out_features, bias=bias, layout=pick_layout(layout),
+                    dtype=dtype)
         values, self._rng = uniform(self._shapes, self.in_features ** -0.5, self.dtype, seed)
         self.update(values)
 
@@ -96,4 +97,5 @@ class Linear(Layer):
         return dx, gradients
 
     def __repr__(self):
-        return f"Linear({self.in_features}, {self.out_features}, bias={self.bias}, layout={self.layout!r}, dtype={self.dtype.name!r})"
+        return (f"Linear({self.in_features}, {self.out_features}, bias={self.bias}, layout={self.layout!r}, "
+                f"dtype={self.dtype.name!r})")

@@ -63,7 +63,8 @@ def softmax_cross_entropy(logits, target, *, mask=None, ignore_index=None, axis=
             counted = counted & (target != ignore_index)
         index = np.where(counted, target, 0)[..., None]
         if index.size and (index.min() < 0 or index.max() >= classes):
-            raise ValueError(f"target: expected classes from 0 to {classes - 1}, got {int(index.min())} to {int(index.max())}")
+            raise ValueError(f"target: expected classes from 0 to {classes - 1}, "
+                             f"got {int(index.min())} to {int(index.max())}")
         losses = -np.take_along_axis(shifted, index, -1)[..., 0]
         np.put_along_axis(gradient, index, np.take_along_axis(gradient, index, -1) - 1, -1)
     elif target.dtype.kind == "f":

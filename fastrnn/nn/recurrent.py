@@ -93,22 +93,22 @@ class _Recurrent(Layer):
         if x.ndim == 3:
             return x, False
         if x.ndim != 2:
-            raise ValueError(f"{name}: expected shape {_SHAPE[self.layout]}, or without m for one sequence, got {x.shape}")
+            raise ValueError(f"{name}: expected shape {_SHAPE[self.layout]}, or without m for one sequence, "
+                             f"got {x.shape}")
         return (x[None] if self.layout == "mtn" else x[:, None]), True
 
     def _states(self, name, state, m, single):
-        """`state` as one tuple (a,) or (a, c) of (m, n_a) arrays for each block; None stays None. ops checks the dtype."""
+        """`state` as one tuple (a,) or (a, c) of (m, n_a) arrays for each block, or None; ops checks the dtype."""
         if state is None:
             return [None] * len(self._blocks)
-        parts = state if self._pair else (state,)
         if self._pair and (not isinstance(state, (tuple, list)) or len(state) != 2):
             raise TypeError(f"{name}: expected a pair (h, c), got {type(state).__name__}")
         shape = (len(self._blocks), self.hidden_size) if single else (len(self._blocks), m, self.hidden_size)
         checked = []
-        for label, part in zip(("h", "c"), parts):
+        for part in state if self._pair else (state,):
             part = np.asarray(part)
-            label = f"{name} {label}" if self._pair else name
             if part.shape != shape:
+                label = f"{name} {'hc'[len(checked)]}" if self._pair else name
                 raise ValueError(f"{label}: expected shape (num_layers * directions, {'' if single else 'm, '}n_a) = "
                                  f"{shape}, got {part.shape}")
             checked.append(part[:, None] if single else part)
@@ -136,8 +136,15 @@ class _Recurrent(Layer):
         (h, c); zeros if None.  Returns y (T, m, D * n_a) and the last state, and with return_cells (LSTM) also c
         of the last layer at each step, shaped as y.
         """
+        if len(self._blocks) == 1 and not return_cells and getattr(x, "ndim", 0) == 3:
+            # One layer, one direction, as most calls are: straight to ops, which is most of what a short call costs.
+            if state is not None:
+                (state,) = self._states("state", state, x.shape[0 if self.layout == "mtn" else 1], False)
+            result = ops.forward(self._weights(0), x, state, layout=self.layout)
+            return result.y, self._joined((result.state,), False)
         if return_cells and not self._pair:
-            raise ValueError(f"return_cells: expected False for {type(self).__name__}, which has no cell state, got True")
+            raise ValueError(f"return_cells: expected False for {type(self).__name__}, which has no cell state, "
+                             "got True")
         y, states, cells, single = self._run(x, state, None, return_cells)
         if return_cells:
             return y, self._joined(states, single), cells
