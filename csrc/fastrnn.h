@@ -8,7 +8,11 @@
 
 #include <stddef.h>
 
-typedef enum { FR_OK, FR_NO_MEMORY, FR_BAD_ARGUMENT } fr_status;
+typedef enum { FR_OK, FR_NO_MEMORY, FR_BAD_ARGUMENT, FR_INTERRUPTED } fr_status;
+
+/* Asked every tenth of a second or so, on the caller's thread.  Anything but 0 ends the call with FR_INTERRUPTED, and what
+ * it should have filled is worthless.  NULL: never asked. */
+typedef int (*fr_interrupt)(void);
 
 typedef enum { FR_RNN_TANH, FR_RNN_RELU, FR_LSTM, FR_GRU_AFTER, FR_GRU_BEFORE } fr_cell;
 
@@ -55,6 +59,7 @@ typedef struct {
     void *aT, *cT;        /* (m, n_a) the last states, or NULL */
     fr_tape *tape;        /* filled for backward, or NULL: evaluation */
     int threads;
+    fr_interrupt interrupt;
 } fr_forward_args;
 fr_status fr_forward(const fr_forward_args *args);
 
@@ -68,6 +73,7 @@ typedef struct {
     void *dW_x, *dW_a;        /* filled, in the shapes of the weights */
     void *db_x, *db_a;
     int threads;
+    fr_interrupt interrupt;
 } fr_backward_args;
 fr_status fr_backward(const fr_backward_args *args);
 

@@ -4,6 +4,9 @@ cdef extern from "fastrnn.h" nogil:
         FR_OK
         FR_NO_MEMORY
         FR_BAD_ARGUMENT
+        FR_INTERRUPTED
+
+    ctypedef int (*fr_interrupt)() noexcept nogil
 
     ctypedef enum fr_cell:
         FR_RNN_TANH
@@ -54,6 +57,7 @@ cdef extern from "fastrnn.h" nogil:
         fr_array cells
         fr_tape *tape
         int threads
+        fr_interrupt interrupt
     fr_status fr_forward(const fr_forward_args *args)
 
     ctypedef struct fr_backward_args:
@@ -70,6 +74,7 @@ cdef extern from "fastrnn.h" nogil:
         void *db_x
         void *db_a
         int threads
+        fr_interrupt interrupt
     fr_status fr_backward(const fr_backward_args *args)
 
     void fr_activate(int isa, int bits, int function, const void *x, void *out, Py_ssize_t n)

@@ -58,7 +58,23 @@ def cpu_features():
     return tuple([name for k, name in enumerate(("avx2", "avx512", "neon")) if bits >> k & 1])
 
 
+cdef extern from "Python.h":
+    # Declared without Cython's exception check: the exception must stay set until the C call has come back.
+    int _signals "PyErr_CheckSignals" ()
+
+
+cdef int _interrupted() noexcept nogil:
+    with gil:
+        return _signals()
+
+
+cdef int _propagate() except -1:
+    return -1
+
+
 cdef int _check(fr_status status) except -1:
+    if status == FR_INTERRUPTED:
+        _propagate()  # what the signal handler raised: KeyboardInterrupt
     if status == FR_NO_MEMORY:
         raise MemoryError("fastrnn: not enough memory for this call")
     if status != FR_OK:
@@ -244,6 +260,7 @@ def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads):
     args.T, args.m = x.shape[0], x.shape[1]
     args.tape = tape.kept if training else NULL
     args.threads = min(threads, 64)
+    args.interrupt = _interrupted
     states = args.m * w.n_a
     held.count = 0
     try:
@@ -276,6 +293,7 @@ def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, t
     cdef Py_ssize_t states = t.m * w.n_a, rows = w.gates * w.n_a
     args.tape = t.kept
     args.threads = min(threads, 64)
+    args.interrupt = _interrupted
     held.count = 0
     try:
         args.x = _steps(&held, t.x, t.T, t.m, w.n_x, size, 0)

@@ -2,9 +2,11 @@
 #define FR_BITS 32
 #include "base/config.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/pool.h"
 #include "isa/choose.h"
 #include "kernels/kernels.h"
