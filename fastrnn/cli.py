@@ -182,7 +182,7 @@ def demo(options):
     return 0
 
 
-def compare(rounds=5, steps=6):
+def compare(rounds=5, steps=3):
     """Time the same training steps on both backends in turns, after checking that both find the same losses."""
     if not _backend.config()["extension"]:
         return print("This fastrnn was built without its C extension: there is nothing to compare.")
@@ -253,7 +253,7 @@ def _parser():
     add("--epochs", type=_COUNT, metavar="N", help="passes over the text (30, fewer for long texts, if not given)")
     add("--seconds", type=_POSITIVE, metavar="S", help="stop after so long even if epochs are left")
     add("--batch", type=_COUNT, default=32, metavar="N", help="lines or windows a training step (%(default)s)")
-    add("--rate", type=_POSITIVE, default=0.012, metavar="R", help="learning rate at first; falls to zero (%(default)s)")
+    add("--rate", type=_POSITIVE, default=0.012, metavar="R", help="learning rate; falls to zero (%(default)s)")
     add("--unit", choices=("line", "window"), help="learn each line by itself, or running text in windows (by the "
         "look of the text if not given)")
     add("--window", type=_COUNT, default=100, metavar="N", help="characters in a window (%(default)s)")
@@ -274,7 +274,7 @@ def _parser():
 
     add = command(demo)
     add("--out", metavar="PATH", help="where to save the model (in build/, or in a temporary folder, if not given)")
-    add("--seconds", type=_POSITIVE, default=40, metavar="S", help="longest training (%(default)s)")
+    add("--seconds", type=_POSITIVE, default=35, metavar="S", help="longest training (%(default)s)")
     add("--seed", type=_SEED, default=0, metavar="N", help="of everything random (%(default)s)")
     return parser
 
