@@ -85,6 +85,13 @@ class Ceilings:
                 "sizes": self.sizes, "exchange": self.exchange(cpus)}  # fmt: skip
 
 
+def better(one, other):
+    """Of two measurements the better figure each: a ceiling is not lowered by what else ran meanwhile."""
+    if not isinstance(one, dict):
+        return max(one, other)
+    return {name: one[name] if name in ("sizes", "exchange") else better(one[name], other[name]) for name in one}
+
+
 def state(exchange):
     """ "near", "far" or None: figures of one state are not compared with those of the other."""
     return None if exchange is None else "far" if exchange > FAR else "near"

@@ -2,15 +2,19 @@
 
 Commands: {"do": "prepare", "kind": "layer", "case": [...]} answers with the works there are; {"do": "answers", "work":
 ..., "file": ...} writes arrays to a .npz; {"do": "time", "work": ..., "seconds": ...} discards two calls and answers
-with the times of the others; {"do": "memory", "case": [...]} runs one training step with its peak.  The parent stops
+with the times of the others; {"do": "memory", "work": ..., "case": [...]} runs one call with its peak.  The parent stops
 this process (SIGSTOP) between commands, so nothing here needs to know of the others.
 """
 
+import ctypes
 import gc
 import json
 import os
+import signal
 import sys
 import time
+
+PR_SET_PDEATHSIG = 1
 
 
 def time_calls(run, seconds, least=3, clock=time.perf_counter):
@@ -70,20 +74,21 @@ class Server:
         finally:
             gc.enable()
 
-    def memory(self, case):
-        """The peak of one training step of a case, after a much shorter one that loads code and packs weights."""
+    def memory(self, case, work):
+        """The peak of one call, after a much shorter one of the same shape that loads code and starts threads."""
         from .grid import Case
 
-        case = Case(*case)
-        self.engine.layer(case._replace(T=1))["training"][0]()
-        run, _ = self.engine.layer(case)["training"]
         if "linux" not in sys.platform:
             return {"unsupported": "needs Linux"}
-        return {"bytes": peak_of(run)}
+        case = Case(*case)
+        self.engine.layer(case._replace(T=1))[work][0]()
+        return {"bytes": peak_of(self.engine.layer(case)[work][0])}
 
 
 def main():
     name, threads, *cpus = sys.argv[1:]
+    if "linux" in sys.platform:  # a stopped process would outlive a parent that was killed
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if hasattr(os, "sched_setaffinity"):  # before any library counts CPUs
         os.sched_setaffinity(0, set(map(int, cpus)))
     out = os.fdopen(os.dup(1), "w")
