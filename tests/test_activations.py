@@ -12,12 +12,12 @@ from fastrnn import ops
 BOUND = {
     "exp": {"float32": 1.1, "float64": 1.1},
     "sigmoid": {"float32": 2.5, "float64": 2.5},
-    "tanh": {"float32": 2.0, "float64": 2.3},
+    "tanh": {"float32": 2.1, "float64": 2.3},
 }
 EXACT = {"exp": np.exp, "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "tanh": np.tanh}
 names = pytest.mark.parametrize("name", list(BOUND))
 
-# Every instruction set with FMA must give these results, bit for bit, on any machine: the start of a sha256 over `sample`.
+# The start of a sha256 over the results for `sample`: every instruction set with FMA gives these bits, on any machine.
 # They change only with the arithmetic of activations.inc.
 DIGEST = {
     ("exp", "float32"): "50b6284751d796d199f2ce8d6d5d1002",

@@ -1,4 +1,4 @@
-/* The vector vocabulary on AArch64 (Advanced SIMD, 16-byte vectors), for the `real` chosen by FR_BITS. Meanings: avx512.h. */
+/* The vector vocabulary on AArch64 (16-byte vectors), for the `real` chosen by FR_BITS. Meanings: avx512.h. */
 #include <arm_neon.h>
 
 #define V_REGS 32
