@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from . import _backend, charlm, nn, ops, optim
+from . import _backend, charlm, models, nn, ops, optim
 from ._backend import (
     backend,
     config,
@@ -51,6 +51,7 @@ __all__ = [
     "lstm_cell_backward",
     "lstm_cell_forward",
     "lstm_forward",
+    "models",
     "nn",
     "num_threads",
     "ops",

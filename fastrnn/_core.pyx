@@ -58,14 +58,9 @@ def cpu_features():
     return tuple([name for k, name in enumerate(("avx2", "avx512", "neon")) if bits >> k & 1])
 
 
-cdef extern from "Python.h":
-    # Declared without Cython's exception check: the exception must stay set until the C call has come back.
-    int _signals "PyErr_CheckSignals" ()
-
-
 cdef int _interrupted() noexcept nogil:
     with gil:
-        return _signals()
+        return PyErr_CheckSignals()
 
 
 cdef int _propagate() except -1:

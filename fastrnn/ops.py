@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import _backend, _check
+from ._backend import active as active  # for layers, which know ops and not what is below it
 
 _DTYPES = {"float32": _check.FLOAT32, "float64": _check.FLOAT64}
 _GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3}

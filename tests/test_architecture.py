@@ -23,6 +23,7 @@ C_RULES = [
     (r"base/arena\.h", [r"base/.*\.h"], ["stddef.h", "stdint.h", "stdlib.h"]),
     (r"base/pool\.c", [r"base/.*\.h"], ["pthread.h", "sched.h", "signal.h", "stdatomic.h", "time.h"]),
     (r"base/cpu\.c", [r"base/.*\.h"], ["cpuid.h"]),
+    (r"base/clock\.c", [r"base/.*\.h"], ["time.h"]),
     (r"base/.*", [r"base/.*\.h"], ["stddef.h", "stdint.h"]),
     (r"simd/avx.*\.h", [r"base/.*\.h"], ["immintrin.h"]),
     (r"simd/neon\.h", [r"base/.*\.h"], ["arm_neon.h"]),

@@ -74,7 +74,7 @@ class _Recurrent(Layer):
 
     def _weights(self, j):
         """The weights of block j, packed for the backend in force; packed again only after a write or a switch."""
-        backend = ops._backend.active()
+        backend = ops.active()
         pack = self._packs[j]
         if pack is None or pack[0] is not backend:
             pack = backend, ops.pack(self.cell, *(self._arrays[name] for name in self._blocks[j]))
