@@ -1,6 +1,5 @@
 """The bench against peers: its logic, without timing anything and without any peer installed."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -264,7 +263,6 @@ def test_a_worker_stands_still_between_commands():
         assert worker.ask(do="prepare", kind="layer", case=list(Case("rnn", 3, 4, 2, 5)))["works"] == ["inference", "training"]
         assert len(worker.ask(do="time", work="inference", seconds=0)["times"]) == 3
         status = Path(f"/proc/{worker._process.pid}/status")
-        os.sched_yield()
         assert "State:\tT" in status.read_text()
         assert "failed" in worker.ask(do="time", work="nothing", seconds=0)
     finally:

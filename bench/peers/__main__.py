@@ -130,6 +130,8 @@ def main(arguments=None):
     if threads[0] < 1 or threads[-1] > len(cpus):
         parser().error(f"--threads: expected 1 to {len(cpus)}, the CPUs of this process, got {threads}")
     old = json.loads(options.compare.read_text()) if options.compare else None
+    if old and old["isa"] != options.isa:
+        parser().error(f"--compare: expected a run with the same --isa, {options.isa}, got one with {old['isa']}")
     document = measure(options, threads, cpus)
     document["means"] = means(document["rows"])
     document["demands"] = judge(document["rows"])

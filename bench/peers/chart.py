@@ -33,6 +33,7 @@ def draw(document, path):
         axis.yaxis.set_major_formatter("{x:g}×")
         axis.grid(axis="y", linewidth=0.3)
         axis.set_title(f"{panel[1]}, {panel[0]}, {panel[2]} thread{'s' * (panel[2] > 1)}", fontsize=9, loc="left")
+        axis.tick_params(axis="x", length=0)
     axes[0, 0].legend(fontsize=8, ncols=3)
     axes[-1, 0].set_xticks(range(len(shapes)), labels, rotation=90, fontsize=7)
     axes[-1, 0].set_xlabel("n, m (n_x→n_a where they differ)", fontsize=8)

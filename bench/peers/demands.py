@@ -24,9 +24,9 @@ class Demand:
             return self.title, UNMEASURED, ""
         if not short:
             closest = min(found, key=lambda f: f[2] / f[1])
-            return self.title, MET, f"{len(found)} rows, closest {name(closest[0])}: {closest[2]:.3g} of {closest[1]:.3g}"
+            return self.title, MET, f"{len(found)} row(s), closest {name(closest[0])}: {closest[2]:.3g} of {closest[1]:.3g}"
         worst = "; ".join(f"{name(row)}: {value:.3g} of {need:.3g}" for _, row, need, value in short[:5])
-        return self.title, MISSING, f"{len(short)} of {len(found)} rows, worst {worst}"
+        return self.title, MISSING, f"{len(short)} of {len(found)} row(s), worst {worst}"
 
 
 def name(row):
@@ -42,7 +42,7 @@ def _near(row):
 
 
 def _never_slower(row):
-    if row["dtype"] != "float32" or not row["ratio"]:
+    if row["dtype"] != "float32":
         return None
     return 0.97 if (row["best_peak_fraction"] or 0) > 0.8 else 1.0
 
@@ -57,16 +57,16 @@ def _table(cell, work, table):
 
 def _small_training(row):
     fits = row["cell"] in ("rnn", "gru") and _square(row, work="training") and row["n_a"] <= 256 and row["m"] <= 32
-    return 1.0 if fits and _near(row) and row["ratio"] else None
+    return 1.0 if fits and _near(row) else None
 
 
 def _either(row):
     """The better of ratio / 2.5 and fraction of peak / 0.75: either is enough."""
-    return max(row["ratio"] / 2.5, (row["peak_fraction"] or 0) / 0.75)
+    return max(row["ratio"] / 2.5, (row["peak_fraction"] or 0) / 0.75) if row["ratio"] else None
 
 
 def _float64(row):
-    return (2.0 if row["n_a"] <= 128 else 1.6) if row["dtype"] == "float64" and row["ratio"] and _near(row) else None
+    return (2.0 if row["n_a"] <= 128 else 1.6) if row["dtype"] == "float64" and _near(row) else None
 
 
 def _peak(row):
@@ -144,7 +144,7 @@ def _mean(rows, work, need):
     if not ratios:
         return title, UNMEASURED, ""
     mean = geometric_mean(ratios)
-    return title, MET if mean >= need else MISSING, f"{mean:.3g} of {need} over {len(ratios)} rows"
+    return title, MET if mean >= need else MISSING, f"{mean:.3g} of {need} over {len(ratios)} row(s)"
 
 
 def thread_rows(rows):
@@ -189,4 +189,4 @@ def _memory(rows):
             wrong.append(f"{row['cell']} inference: {short / 2**10:.0f} KiB at T, {long / 2**10:.0f} at 4 T")
     if not found:
         return title, UNMEASURED, ""
-    return title, MISSING if wrong else MET, "; ".join(wrong) or f"{found} rows"
+    return title, MISSING if wrong else MET, "; ".join(wrong) or f"{found} row(s)"

@@ -49,11 +49,18 @@ class Worker:
         self.version = hello.get("version")
         if self.version is None:
             self.why = hello
-        self._signal(signal.SIGSTOP)
+        self._stop()
 
-    def _signal(self, number):
+    def _stop(self):
+        """Stop the process and wait until all its threads stand still (or it has ended)."""
         if self._process.poll() is None:
-            self._process.send_signal(number)
+            self._process.send_signal(signal.SIGSTOP)
+            if hasattr(os, "waitid"):
+                os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def _continue(self):
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
 
     def _read(self, timeout):
         ready, _, _ = select.select([self._process.stdout], [], [], timeout)
@@ -74,18 +81,18 @@ class Worker:
         """The answer to one command; the process runs only until it has answered."""
         if self.why:
             return self.why
-        self._signal(signal.SIGCONT)
+        self._continue()
         time.sleep(pause)
         try:
             print(json.dumps(command), file=self._process.stdin, flush=True)
         except BrokenPipeError:
             pass  # it died while idle: reading says how
         answer = self._read(timeout)
-        self._signal(signal.SIGSTOP)
+        self._stop()
         return answer
 
     def close(self):
-        self._signal(signal.SIGCONT)
+        self._continue()
         try:
             self._process.stdin.close()
             self._process.wait(5)
