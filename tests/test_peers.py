@@ -1,5 +1,7 @@
 """The bench against peers: its logic, without timing anything and without any peer installed."""
 
+import itertools
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.peers import __main__ as command
 from bench.peers import bound, ceilings, compare, demands, extras, grid, report, results
 from bench.peers.grid import Case
+from bench.peers.quiet import Watch
 from bench.peers.turns import LIMITS, Worker, environment, failed
 from bench.peers.worker import time_calls
 
@@ -165,6 +168,7 @@ def test_marks_of_states_and_wrong_answers():
     case = Case("gru", 16, 16, 1, 100)
     near, far = (row(case, threads=2, state=state, fastrnn=1.0, jax=2.0) for state in ("near", "far"))
     assert compare.mark(near, far, True) == "other state"
+    assert compare.mark(near, {**near, "others": 1.0}, True) == "disturbed"
     assert compare.mark(near, {**far, "engines": {"fastrnn": {"wrong": "y"}}}, True) == "wrong"
 
 
@@ -239,9 +243,30 @@ def test_settings_of_a_worker():
 
 
 def test_two_calls_are_discarded():
-    calls, ticks = [], iter(range(1000))
-    times = time_calls(lambda: calls.append(1), 0, least=3, clock=lambda: next(ticks))
-    assert len(times) == 3 and len(calls) == 5
+    for tick, expected in ((0.25, 3), (4, 1)):  # of long calls one is enough
+        calls, ticks = [], itertools.count(0, tick)
+        times = time_calls(lambda calls=calls: calls.append(1), 0, least=3, clock=lambda ticks=ticks: next(ticks))
+        assert times == [tick] * expected and len(calls) == 2 + expected
+
+
+def test_what_others_used(tmp_path):
+    pids = (os.getpid(), 7)
+    for pid in pids:
+        (tmp_path / str(pid)).mkdir()
+
+    def write(total, ours):
+        # cpu user nice system idle iowait irq softirq steal
+        (tmp_path / "stat").write_text(f"cpu {total} 0 0 999 999 0 0 0 0 0\n")
+        for pid in pids:
+            (tmp_path / str(pid) / "stat").write_text(f"{pid} (a b) S " + "0 " * 10 + f"{ours} 0 0 0\n")
+
+    write(1000, 100)
+    watch = Watch([7], tmp_path)
+    assert watch.others() is None  # too short to say
+    watch._begin = (watch._begin[0] - 10, *watch._begin[1:])
+    write(1000 + 600, 100 + 50)
+    assert watch.others() == pytest.approx(500 / os.sysconf("SC_CLK_TCK") / 10, rel=0.01)
+    assert Watch([8], tmp_path).others() is None
 
 
 def test_an_absent_peer_is_named():

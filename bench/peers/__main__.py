@@ -15,11 +15,12 @@ from .ceilings import Ceilings, better, state, usable_cpus
 from .compare import compare
 from .demands import judge
 from .engines import NAMES
-from .grid import CELLS, DTYPES, QUICK, WORKS, cases, full
+from .grid import CELLS, COURSE, DTYPES, LAYOUT_SHAPES, QUICK, WORKS, cases, full
 from .results import add_ceilings, means, row
 from .turns import LIMITS, UNLIMITED, Turns
 
-QUICK_LIMIT = 170  # seconds after which --quick skips what is left of the grid, and says how much
+# Seconds after which --quick skips what is left of the grid, and the other parts; the report names what was skipped.
+QUICK_GRID, QUICK_REST = 180, 215
 PARTS = ("grid", "steps", "layouts", "course", "memory")
 
 
@@ -55,8 +56,8 @@ def parser():
     found.add_argument("--isa", choices=sorted(LIMITS), help="limit fastrnn and its peers to an instruction set")
     found.add_argument("--seconds", type=float, help="time for each work of each engine (default 0.9, quick 0.12)")
     found.add_argument("--compare", type=Path, metavar="OLD.json", help="mark what got worse since; status 1 if anything did")
-    found.add_argument("--json", type=Path, help="default peers.json in the working directory")
-    found.add_argument("--png", type=Path, help="default peers.png in the working directory")
+    found.add_argument("--json", type=Path, help="default build/peers.json")
+    found.add_argument("--png", type=Path, help="default build/peers.png")
     found.add_argument("--readme", type=Path, help="also write the README's table, Markdown")
     return found
 
@@ -67,60 +68,64 @@ def measure(options, threads, cpus):
     shapes = options.shapes or (QUICK if options.quick else full())
     seconds = options.seconds or (0.12 if options.quick else 0.9)
     todo = cases(shapes, options.cells, dtypes) if "grid" in options.parts else []
+    todo = [(case, count) for case in todo for count in threads]
     rows, started, begin = [], time.strftime("%Y-%m-%d %H:%M:%S"), time.monotonic()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
     def say(text):
-        print(text, file=sys.stderr, flush=True)
+        print(f"{time.monotonic() - begin:5.0f} s  {text}", file=sys.stderr, flush=True)
+
+    def late(limit):
+        return options.quick and time.monotonic() > begin + limit
 
     say("starting the engines")
     isa = options.isa or fastrnn.config()["isa"]
     with Turns(options.engines, threads, cpus, options.isa, seconds=seconds, rounds=2 if options.quick else 3,
                pause=0.02 if options.quick else 0.05) as turns:  # fmt: skip
         program = Ceilings(turns.folder.name, isa)
-        ceilings, skipped = program.measure(cpus, threads), 0
-        for number, case in enumerate(todo, 1):
-            if options.quick and time.monotonic() > begin + QUICK_LIMIT:
-                skipped += 1
+        ceilings, skipped = program.measure(cpus, threads), []
+        for number, (case, count) in enumerate(todo, 1):
+            if late(QUICK_GRID):
+                skipped.append(f"{case} {count}t")
                 continue
-            for count in threads:
-                exchange = program.exchange(cpus) if count > 1 else None
-                found = turns.measure("layer", case, count, options.works)
-                for work, engines in found.items():
-                    rows.append(row("layer", case, count, work, engines, options.isa, exchange, state(exchange)))
-                say(f"{number}/{len(todo)} {case}, {count} thread{'s' * (count > 1)}: "
-                    + ", ".join(f"{r['work']} {r['ratio'] or 0:.2f}" for r in rows[-len(found):]))  # fmt: skip
-        rows += beside(options, turns, threads, say)
+            exchange = program.exchange(cpus) if count > 1 else None
+            watch = turns.watch()
+            found = turns.measure("layer", case, count, options.works)
+            others = watch.others()
+            for work, engines in found.items():
+                rows.append(row("layer", case, count, work, engines, options.isa, exchange, state(exchange), others))
+            say(f"{number}/{len(todo)} {case}, {count} thread{'s' * (count > 1)}, ratios: "
+                + ", ".join(f"{r['work']} {r['ratio'] or 0:.2f}" for r in rows[-len(found):]))  # fmt: skip
+        for part in [part for part in PARTS[1:] if part in options.parts]:
+            if late(QUICK_REST):
+                skipped.append(part)
+                continue
+            say(part)
+            rows += beside(part, options, turns, threads)
         engines = turns.engines()
         if ceilings is not None:
             ceilings = better(ceilings, program.measure(cpus, threads))
     for found in rows:
         if found["kind"] in ("layer", "course"):
             add_ceilings(found, extras.case_of(found), ceilings)
-    whole = set(cases(full(), CELLS, DTYPES)) <= set(todo) and set(options.works) == set(WORKS) and {1, 2} <= set(threads)
+    whole = {(case, count) for case in cases(full(), CELLS, DTYPES) for count in (1, 2)} <= set(todo)
+    whole = whole and set(options.works) == set(WORKS)
     return {"format": 1, "started": started, "machine": {"cpu": cpu_name(), "cpus": cpus, "python": platform.python_version()},
             "isa": options.isa, "unlimited": list(UNLIMITED.get(options.isa, ())), "engines": engines,
             "load": load, "skipped": skipped, "whole": whole, "ceilings": ceilings, "no_ceilings": program.why, "rows": rows}  # fmt: skip
 
 
-def beside(options, turns, threads, say):
-    """The rows of the parts other than the grid."""
-    rows, quick = [], options.quick
-    if "steps" in options.parts and "lstm" in options.cells:
-        say("streaming steps")
-        rows += extras.steps(turns, threads[0])
-    if "layouts" in options.parts:
-        say("layouts")
-        found = {"shapes": ((16, 16, 1, 100), (64, 64, 32, 100))} if quick else {}
-        rows += extras.layouts(turns, threads[-1], options.cells, **found)
-    if "course" in options.parts:
-        say("course functions")
-        found = {"shapes": ((27, 100, 1, 50),)} if quick else {}
-        rows += extras.course(turns, threads[-1], options.cells, **found)
-    if "memory" in options.parts:
-        say("memory")
-        rows += extras.memory(turns, threads[-1], cells=options.cells[:1] if quick else options.cells)
-    return rows
+def beside(part, options, turns, threads):
+    """The rows of a part other than the grid; with --quick fewer shapes."""
+    quick, cells = options.quick, options.cells
+    if part == "steps":
+        return extras.steps(turns, threads[0]) if "lstm" in cells else []
+    if part == "layouts":
+        shapes = ((16, 16, 1, 100), (64, 64, 32, 100)) if quick else LAYOUT_SHAPES
+        return extras.layouts(turns, threads[-1], cells, shapes)
+    if part == "course":
+        return extras.course(turns, threads[-1], cells, COURSE[:1] if quick else COURSE)
+    return extras.memory(turns, threads[-1], cells=cells[:1] if quick else cells)
 
 
 def main(arguments=None):
@@ -136,10 +141,11 @@ def main(arguments=None):
     document["means"] = means(document["rows"])
     document["demands"] = judge(document["rows"])
     marks, gone = compare(old, document) if old else (None, ())
-    print(report.text(document, marks, gone), end="")
-    where = options.json or Path("peers.json")
+    where, picture = options.json or Path("build/peers.json"), options.png or Path("build/peers.png")
+    for path in (where, picture):
+        path.parent.mkdir(parents=True, exist_ok=True)
     where.write_text(json.dumps(document, indent=1) + "\n")
-    picture = options.png or Path("peers.png")
+    print(report.text(document, marks, gone), end="")
     print(chart.draw(document, picture) or f"wrote {where} and {picture}")
     if options.readme:
         options.readme.write_text(report.readme(document))

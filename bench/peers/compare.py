@@ -2,6 +2,8 @@
 
 import math
 
+from .quiet import DISTURBED
+
 LIMIT = 0.1  # a change of the ratio below this is noise
 OWN_LIMIT = 0.05
 
@@ -21,7 +23,7 @@ def key(row):
 
 
 def mark(old, new, same_machine):
-    """ "worse", "better", "same", "wrong", "gone" or "other state" for one row; None where there is nothing to compare.
+    """ "worse", "better", "same", "wrong", "gone", "other state" or "disturbed" for one row; None where there is nothing to compare.
 
     What is compared is a ratio measured side by side in each run: to the best peer, to plain NumPy, to time-major.
     Without it the fraction of the lower bound, and without that the time, on the same machine only.
@@ -37,6 +39,8 @@ def mark(old, new, same_machine):
         return "gone"
     if new["threads"] > 1 and None not in (old["state"], new["state"]) and old["state"] != new["state"]:
         return "other state"
+    if any((row.get("others") or 0) > DISTURBED for row in (old, new)):
+        return "disturbed"
     own = ours_old["median"] / ours_new["median"]
     for quality in _QUALITIES[new["kind"]]:
         before, after = quality(old), quality(new)

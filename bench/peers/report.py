@@ -2,7 +2,8 @@
 
 from .compare import key
 from .engines import NAMES, PEERS
-from .grid import QUICK
+from .grid import CELLS, QUICK
+from .quiet import DISTURBED
 from .turns import REASONS
 
 _SHORT = {"fastrnn": "fastrnn", "torch": "PyTorch", "onnxruntime": "ORT", "jax": "JAX", "numpy": "NumPy"}
@@ -60,8 +61,9 @@ def _layer_table(rows, marks):
         gflops = "-" if row["gflops"] is None else f"{row['gflops']:.1f}"
         notes = ["SLOWER"] if row["ratio"] and row["ratio"] < 1 else []
         notes += ["far"] if row["state"] == "far" else []
+        notes += [f"others used {row['others']:.1f} CPU"] if (row["others"] or 0) > DISTURBED else []
         mark = marks.get(key(row))
-        notes += [mark] if mark not in (None, "same") else []
+        notes += [mark] if mark not in (None, "same", "disturbed") else []
         lines.append(f"{row['cell']:5s}{row['n_x']:5d}{row['n_a']:5d}{row['m']:4d}{row['T']:4d}{row['threads']:4d}"
                      + "".join(f"{_time(row['engines'].get(n, {})):>10.10s}" for n in NAMES)
                      + f"{ratio:>7s}  {_SHORT.get(row['best'], '-'):8s}{gflops:>7s}{_percent(row['peak_fraction']):>7s}"
@@ -70,7 +72,7 @@ def _layer_table(rows, marks):
 
 
 def tables(document, marks):
-    lines, rows = [], document["rows"]
+    lines, rows = [], sorted(document["rows"], key=lambda row: CELLS.index(row["cell"]))
     layer = [row for row in rows if row["kind"] == "layer"]
     for dtype, work in sorted({(row["dtype"], row["work"]) for row in layer}):
         lines += ["", f"{work}, {dtype}: median us a sequence"]
@@ -118,9 +120,9 @@ def text(document, marks=None, gone=()):
     lines += ["", f"what it must show, over {'the whole grid' if document['whole'] else 'these rows, which are not the whole grid'}"] + [f"  {verdict:12s} {title}" + (f": {detail}" if detail else "")
                                           for title, verdict, detail in document["demands"]]
     lines += [""] + reasons(document)
-    lines += [f"skipped for lack of time: {document['skipped']} cases of the grid"] if document["skipped"] else []
+    lines += [f"skipped for lack of time: {', '.join(document['skipped'])}"] if document["skipped"] else []
     if marks is not None:
-        counts = {mark: list(marks.values()).count(mark) for mark in ("worse", "wrong", "gone", "better", "same", "other state")}
+        counts = {mark: list(marks.values()).count(mark) for mark in ("worse", "wrong", "gone", "better", "same", "other state", "disturbed")}
         lines.append("against the older run: " + ", ".join(f"{count} {mark}" for mark, count in counts.items()))
         lines += [f"only in the older run: {len(gone)} rows"] if gone else []
     return "\n".join(lines).rstrip() + "\n"

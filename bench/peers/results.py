@@ -7,10 +7,10 @@ from .engines import PEERS
 from .turns import UNLIMITED
 
 
-def row(kind, case, threads, work, engines, isa=None, exchange=None, state=None):
+def row(kind, case, threads, work, engines, isa=None, exchange=None, state=None, others=None):
     """One line of the report, without what depends on ceilings."""
     found = {"kind": kind, **case._asdict(), "threads": threads, "work": work, "exchange": exchange, "state": state,
-             "engines": engines, "best": None, "ratio": None}  # fmt: skip
+             "others": others, "engines": engines, "best": None, "ratio": None}  # fmt: skip
     unlimited = UNLIMITED.get(isa, ())
     times = {name: engines[name]["median"] for name in PEERS if "median" in engines.get(name, ()) and name not in unlimited}
     ours = engines.get("fastrnn", {}).get("median")

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from .grid import LAYOUTS, difference, tolerance
+from .quiet import Watch
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +51,10 @@ class Worker:
         if self.version is None:
             self.why = hello
         self._stop()
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     def _stop(self):
         """Stop the process and wait until all its threads stand still (or it has ended)."""
@@ -122,6 +127,10 @@ class Turns:
         worker = Worker(name, threads, self.cpus, self.isa, extra)
         self._started.append(worker)
         return worker
+
+    def watch(self):
+        """A Watch on what runs beside all workers of this run."""
+        return Watch(worker.pid for worker in self._started if not worker.why)
 
     def stop(self, worker):
         self._started.remove(worker)
