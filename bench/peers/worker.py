@@ -109,6 +109,7 @@ def main():
     except ImportError as error:
         reply({"absent": str(error)})
         return
+    gc.freeze()  # collecting what a library made when it was imported would take longer than many a turn
     reply({"version": engine.version})
     server = Server(engine)
     for line in sys.stdin:
