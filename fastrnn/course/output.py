@@ -11,7 +11,7 @@ OUTPUTS = ("softmax", "sigmoid")
 def predict(a, W, b, output):
     """softmax or sigmoid of W a + b in every column: a (n_a, m, …) → (n_y, m, …), all steps in one product."""
     with np.errstate(all="ignore"):
-        z = W @ a.reshape(len(a), a[0].size)
+        z = ops.product(W, a.reshape(len(a), a[0].size))
         z += b
         if output == "softmax":
             z -= z.max(axis=0, initial=-np.inf)     # exp can't overflow, and the quotient stays the same

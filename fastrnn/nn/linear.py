@@ -1,6 +1,7 @@
 """The affine layer that turns hidden states into scores."""
 import numpy as np
 
+from .. import ops
 from .layer import Layer, count, pick_dtype, pick_layout, uniform
 
 
@@ -56,12 +57,12 @@ class Linear(Layer):
         x = self._checked("x", x, self.in_features)
         weight, bias = self._arrays["weight"], self._arrays.get("bias")
         if self.layout == "nmt":
-            y = weight @ x.reshape(self.in_features, -1)
+            y = ops.product(weight, x.reshape(self.in_features, -1))
             if bias is not None:
                 y += bias[:, None]
             return y.reshape(self.out_features, *x.shape[1:])
         # One product over all rows: NumPy would otherwise run one small product for each leading index.
-        y = x.reshape(-1, self.in_features) @ weight.T
+        y = ops.product(x.reshape(-1, self.in_features), weight.T)
         if bias is not None:
             y += bias
         return y.reshape(*x.shape[:-1], self.out_features)
@@ -87,11 +88,11 @@ class Linear(Layer):
         weight = self._arrays["weight"]
         if first:
             rows, dz = x.reshape(self.in_features, -1).T, dy.reshape(self.out_features, -1)
-            dx = (weight.T @ dz).reshape(x.shape) if need_dx else None
+            dx = ops.product(weight.T, dz).reshape(x.shape) if need_dx else None
         else:
             rows, dz = x.reshape(-1, self.in_features), dy.reshape(-1, self.out_features).T
-            dx = (dz.T @ weight).reshape(x.shape) if need_dx else None
-        gradients = {"weight": dz @ rows}
+            dx = ops.product(dz.T, weight).reshape(x.shape) if need_dx else None
+        gradients = {"weight": ops.product(dz, rows)}
         if self.bias:
             gradients["bias"] = dz.sum(axis=1)
         return dx, gradients
