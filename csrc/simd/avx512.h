@@ -31,6 +31,43 @@ FR_INLINE v_t v_set1(real s) { return V_OP(set1)(s); }
 FR_INLINE v_t v_bcast(const real *p) { return V_OP(set1)(*p); }
 FR_INLINE void v_prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
 
+/* row[i] lane j and row[j] lane i change places. Shuffles move bits as they are: NaNs keep their payloads.
+ * First within each 16 bytes: quarter q of row[S i + k] becomes column S q + k of the rows from S i on, S of them as a
+ * quarter holds S reals.  Then the quarters. */
+#if FR_BITS == 32
+#define V_QUARTERS(a, b, which) _mm512_shuffle_f32x4(a, b, which)
+#else
+#define V_QUARTERS(a, b, which) _mm512_shuffle_f64x2(a, b, which)
+#endif
+FR_INLINE void v_transpose(v_t row[V_LANES])
+{
+    enum { S = V_LANES / 4 };
+    for (int i = 0; i < V_LANES; i += 2) {
+        const v_t a = row[i], b = row[i + 1];
+        row[i] = V_OP(unpacklo)(a, b);
+        row[i + 1] = V_OP(unpackhi)(a, b);
+    }
+#if FR_BITS == 32
+    for (int i = 0; i < V_LANES; i += 4) {
+        const __m512d a = _mm512_castps_pd(row[i]), b = _mm512_castps_pd(row[i + 1]);
+        const __m512d c = _mm512_castps_pd(row[i + 2]), d = _mm512_castps_pd(row[i + 3]);
+        row[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+        row[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+        row[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+        row[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+    }
+#endif
+    for (int k = 0; k < S; k++) {
+        const v_t a = row[k], b = row[k + S], c = row[k + 2 * S], d = row[k + 3 * S];
+        const v_t ab_even = V_QUARTERS(a, b, 0x88), ab_odd = V_QUARTERS(a, b, 0xdd);
+        const v_t cd_even = V_QUARTERS(c, d, 0x88), cd_odd = V_QUARTERS(c, d, 0xdd);
+        row[k] = V_QUARTERS(ab_even, cd_even, 0x88);
+        row[k + S] = V_QUARTERS(ab_odd, cd_odd, 0x88);
+        row[k + 2 * S] = V_QUARTERS(ab_even, cd_even, 0xdd);
+        row[k + 3 * S] = V_QUARTERS(ab_odd, cd_odd, 0xdd);
+    }
+}
+
 FR_INLINE v_t v_add(v_t a, v_t b) { return V_OP(add)(a, b); }
 FR_INLINE v_t v_sub(v_t a, v_t b) { return V_OP(sub)(a, b); }
 FR_INLINE v_t v_mul(v_t a, v_t b) { return V_OP(mul)(a, b); }

@@ -35,6 +35,22 @@ FR_INLINE v_t v_zero(void) { return V_OP(vdupq_n)((real)0); }
 FR_INLINE v_t v_bcast(const real *p) { return V_OP(vld1q_dup)(p); }
 FR_INLINE void v_prefetch(const void *p) { FR_PREFETCH(p); }
 
+FR_INLINE void v_transpose(v_t row[V_LANES])
+{
+    for (int i = 0; i < V_LANES; i += 2) {
+        const v_t a = row[i], b = row[i + 1];
+        row[i] = V_OP(vtrn1q)(a, b);
+        row[i + 1] = V_OP(vtrn2q)(a, b);
+    }
+#if FR_BITS == 32
+    for (int k = 0; k < 2; k++) {
+        const float64x2_t a = vreinterpretq_f64_f32(row[k]), b = vreinterpretq_f64_f32(row[k + 2]);
+        row[k] = vreinterpretq_f32_f64(vtrn1q_f64(a, b));
+        row[k + 2] = vreinterpretq_f32_f64(vtrn2q_f64(a, b));
+    }
+#endif
+}
+
 FR_INLINE v_t v_add(v_t a, v_t b) { return V_OP(vaddq)(a, b); }
 FR_INLINE v_t v_sub(v_t a, v_t b) { return V_OP(vsubq)(a, b); }
 FR_INLINE v_t v_mul(v_t a, v_t b) { return V_OP(vmulq)(a, b); }

@@ -54,6 +54,28 @@ FR_INLINE v_t v_zero(void) { return v_set1((real)0); }
 FR_INLINE v_t v_bcast(const real *p) { return v_set1(*p); }
 FR_INLINE void v_prefetch(const void *p) { FR_PREFETCH(p); }
 
+/* One compiler's name for interleaving two vectors is the other's error. */
+#if defined(__clang__)
+#define V_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define V_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (v_m){__VA_ARGS__})
+#endif
+FR_INLINE void v_transpose(v_t row[V_LANES])
+{
+#if FR_BITS == 32
+    const v_t ac = V_SHUFFLE(row[0], row[2], 0, 4, 1, 5), ac_high = V_SHUFFLE(row[0], row[2], 2, 6, 3, 7);
+    const v_t bd = V_SHUFFLE(row[1], row[3], 0, 4, 1, 5), bd_high = V_SHUFFLE(row[1], row[3], 2, 6, 3, 7);
+    row[0] = V_SHUFFLE(ac, bd, 0, 4, 1, 5);
+    row[1] = V_SHUFFLE(ac, bd, 2, 6, 3, 7);
+    row[2] = V_SHUFFLE(ac_high, bd_high, 0, 4, 1, 5);
+    row[3] = V_SHUFFLE(ac_high, bd_high, 2, 6, 3, 7);
+#else
+    const v_t a = row[0], b = row[1];
+    row[0] = V_SHUFFLE(a, b, 0, 2);
+    row[1] = V_SHUFFLE(a, b, 1, 3);
+#endif
+}
+
 FR_INLINE v_t v_add(v_t a, v_t b) { return a + b; }
 FR_INLINE v_t v_sub(v_t a, v_t b) { return a - b; }
 FR_INLINE v_t v_mul(v_t a, v_t b) { return a * b; }
