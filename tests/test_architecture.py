@@ -20,7 +20,7 @@ TOP_LEVEL = {
 
 # The first pattern that fits a file decides which headers of ours it may include, and which of the system's.
 C_RULES = [
-    (r"base/arena\.h", [r"base/.*\.h"], ["stddef.h", "stdint.h", "stdlib.h"]),
+    (r"base/arena\.c", [r"base/.*\.h"], ["stdatomic.h", "stdlib.h", "sys/mman.h"]),
     (r"base/pool\.c", [r"base/.*\.h"], ["pthread.h", "sched.h", "signal.h", "stdatomic.h", "time.h"]),
     (r"base/cpu\.c", [r"base/.*\.h"], ["cpuid.h"]),
     (r"base/clock\.c", [r"base/.*\.h"], ["time.h"]),
@@ -42,7 +42,7 @@ C_RULES = [
 
 # word: the files where it may stand
 C_WORDS = {
-    r"\b(malloc|calloc|realloc|aligned_alloc|free)\s*\(": ["base/arena.h", "base/pool.c"],
+    r"\b(malloc|calloc|realloc|aligned_alloc|free)\s*\(": ["base/arena.c", "base/pool.c"],
     r"\b(printf|fprintf|puts|perror|abort|exit)\s*\(": [],
     r"\bassert\s*\(": [],
     r"__attribute__": ["base/config.h"],

@@ -14,17 +14,12 @@
 
 #include "base/config.h"
 
-#include <stdlib.h>
+#define FR_HUGE_PAGE ((size_t)2 << 20)
 
 /* 64-byte aligned, uninitialised; NULL when there is none.  Zero bytes give a block too,
- * so that NULL always means failure. */
-FR_INLINE void *fr_alloc(size_t bytes) {
-    if (bytes > SIZE_MAX - 2 * FR_LINE) return NULL;
-    size_t whole = bytes ? (bytes + FR_LINE - 1) / FR_LINE * FR_LINE : FR_LINE;
-    return aligned_alloc(FR_LINE, whole); /* C11 wants a multiple of the alignment */
-}
-
-FR_INLINE void fr_free(void *block) { free(block); }
+ * so that NULL always means failure.  Any thread may free what another has allocated. */
+FR_HIDDEN void *fr_alloc(size_t bytes);
+FR_HIDDEN void fr_free(void *block);
 
 typedef struct {
     char *base;
@@ -33,7 +28,7 @@ typedef struct {
 
 /* count elements of size bytes, 64-byte aligned; NULL while only counting. */
 FR_INLINE void *fr_take(fr_arena *room, size_t count, size_t size) {
-    size_t left = SIZE_MAX - 2 * FR_LINE;
+    const size_t left = SIZE_MAX - 4 * FR_HUGE_PAGE;
     if (room->used > left || (size && count > (left - room->used) / size)) {
         room->used = SIZE_MAX;
         return NULL;
