@@ -5,8 +5,10 @@ Same names, parameters and results as `fastrnn.reference`, which is the specific
 checked in `fastrnn.ops`; what is checked again here is only what would make C read or write where it must not.
 """
 
+import threading
+
 from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 )
 from fastrnn._capi cimport *
 
@@ -63,6 +65,13 @@ cdef int _interrupted() noexcept nogil:
         return PyErr_CheckSignals()
 
 
+# Signals act in the main thread alone; any other would only wait for the GIL.
+cdef fr_interrupt _question() except? NULL:
+    if threading.get_ident() == threading.main_thread().ident:
+        return _interrupted
+    return NULL
+
+
 cdef int _propagate() except -1:
     return -1
 
@@ -91,10 +100,10 @@ cdef void _release(Held *held):
 
 cdef Py_buffer *_hold(Held *held, object array, int flags, int itemsize) except NULL:
     cdef Py_buffer *view = &held.views[held.count]
-    PyObject_GetBuffer(array, view, flags)
+    PyObject_GetBuffer(array, view, flags | PyBUF_FORMAT)
     held.count += 1
-    if view.itemsize != itemsize:
-        raise ValueError(f"fastrnn: expected elements of {itemsize} bytes, got {view.itemsize}")
+    if view.itemsize != itemsize or view.format == NULL or view.format[0] != (c"f" if itemsize == 4 else c"d"):
+        raise ValueError(f"fastrnn: expected {'float32' if itemsize == 4 else 'float64'} elements")
     return view
 
 
@@ -127,6 +136,19 @@ cdef void *_block(Held *held, object array, Py_ssize_t size, int itemsize, int f
     return view.buf
 
 
+# An object made without its constructor holds nothing that C could read.
+cdef fr_weights *_packed(Weights weights) except NULL:
+    if weights is None or weights.packed == NULL:
+        raise ValueError("weights: expected packed weights, got an empty object")
+    return weights.packed
+
+
+cdef fr_tape *_kept(Tape tape) except NULL:
+    if tape is None or tape.kept == NULL:
+        raise ValueError("tape: expected a filled tape, got an empty object")
+    return tape.kept
+
+
 cdef class Weights:
     """Weights(cell, W_x, W_a, b_x, b_a)
 --
@@ -144,7 +166,8 @@ cdef class Weights:
     def __init__(self, cell, W_x, W_a, b_x, b_a):
         cdef Held held
         cdef void *pointers[4]
-        cdef fr_weights *packed = NULL
+        if self.packed != NULL:
+            raise RuntimeError("fastrnn: weights are packed once")
         self.cell = cell
         self.gates = _GATES[cell]
         self.n_x = W_x.shape[1]
@@ -159,11 +182,9 @@ cdef class Weights:
             pointers[2] = _block(&held, b_x, rows, self.itemsize, 0)
             pointers[3] = _block(&held, b_a, rows, self.itemsize, 0)
             _check(fr_weights_new(_isa, 8 * self.itemsize, <fr_cell><int>CELLS.index(cell), self.n_x, self.n_a,
-                                  pointers[0], pointers[1], pointers[2], pointers[3], &packed))
+                                  pointers[0], pointers[1], pointers[2], pointers[3], &self.packed))
         finally:
             _release(&held)
-        fr_weights_free(self.packed)
-        self.packed = packed
 
     def __dealloc__(self):
         fr_weights_free(self.packed)
@@ -171,12 +192,12 @@ cdef class Weights:
     @property
     def lanes(self):
         """Numbers in a vector of the kernels that these weights run on: proof of the instruction set."""
-        return fr_weights_lanes(self.packed)
+        return fr_weights_lanes(_packed(self))
 
     @property
     def nbytes(self):
         """Bytes of the packed copies."""
-        return fr_weights_bytes(self.packed)
+        return fr_weights_bytes(_packed(self))
 
 
 cdef class Tape:
@@ -207,7 +228,7 @@ cdef class Tape:
     cdef int _make(self, Weights weights, x, int clear) except -1:
         if self.kept != NULL:
             raise RuntimeError("fastrnn: a tape is made once")
-        _check(fr_weights_transpose(weights.packed))
+        _check(fr_weights_transpose(_packed(weights)))
         self.weights = weights
         self.x = x
         self.T, self.m = x.shape[0], x.shape[1]
@@ -222,7 +243,7 @@ cdef class Tape:
     @property
     def nbytes(self):
         """Bytes that the tape keeps, x not counted."""
-        return fr_tape_bytes(self.kept)
+        return fr_tape_bytes(_kept(self))
 
     def read(self, name, out):
         """Copy the stored quantity `name` into `out`, which is contiguous."""
@@ -230,8 +251,9 @@ cdef class Tape:
         cdef void *data
         held.count = 0
         try:
+            _kept(self)
             data = _block(&held, out, self._size(name), self.weights.itemsize, PyBUF_WRITABLE)
-            _check(fr_tape_read(self.kept, _QUANTITIES[name], data))
+            _check(fr_tape_read(_kept(self), _QUANTITIES[name], data))
         finally:
             _release(&held)
 
@@ -246,16 +268,17 @@ def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads):
     cdef Held held
     cdef fr_forward_args args
     cdef fr_status status
-    cdef int size = w.itemsize
+    cdef int size
     cdef Py_ssize_t states
+    args.weights = _packed(w)
+    size = w.itemsize
     if training:
         tape = Tape.__new__(Tape)
         tape._make(w, x, 0)
-    args.weights = w.packed
     args.T, args.m = x.shape[0], x.shape[1]
     args.tape = tape.kept if training else NULL
     args.threads = min(threads, 64)
-    args.interrupt = _interrupted
+    args.interrupt = _question()
     states = args.m * w.n_a
     held.count = 0
     try:
@@ -280,15 +303,21 @@ def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, t
     dx may be None, dc0 is None but for an LSTM.  What is filled is overwritten, not added to.
     """
     cdef Tape t = tape
-    cdef Weights w = t.weights
+    cdef Weights w
     cdef Held held
     cdef fr_backward_args args
     cdef fr_status status
-    cdef int size = w.itemsize
-    cdef Py_ssize_t states = t.m * w.n_a, rows = w.gates * w.n_a
-    args.tape = t.kept
+    cdef int size
+    cdef Py_ssize_t states, rows
+    args.tape = _kept(t)
+    w = t.weights
+    size = w.itemsize
+    states, rows = t.m * w.n_a, w.gates * w.n_a
+    for name, array in (("dW_x", dW_x), ("dW_a", dW_a), ("db_x", db_x), ("db_a", db_a)):
+        if array is None:
+            raise ValueError(f"{name}: expected an array to fill, got None")
     args.threads = min(threads, 64)
-    args.interrupt = _interrupted
+    args.interrupt = _question()
     held.count = 0
     try:
         args.x = _steps(&held, t.x, t.T, t.m, w.n_x, size, 0)
