@@ -3,7 +3,9 @@
 At float64: outputs to 1e-12, gradients to 1e-10 of their largest element.  At float32: roundings counted.
 """
 
+import copy
 import inspect
+import pickle
 from functools import lru_cache
 
 import numpy as np
@@ -252,6 +254,22 @@ def test_a_relu_cache_knows_what_it_is():
                 course.rnn_backward(da, again, activation="tanh")
     plain = [tuple(cell) for cell in caches[0]]
     assert_close(course.rnn_backward(da, (plain, x), activation="relu")["dx"], expected["dx"], (3, 5, 2, 10, 7), "dx", True)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, copy.copy, lambda c: pickle.loads(pickle.dumps(c))],
+                         ids=["deepcopy", "copy", "pickle"])  # fmt: skip
+@each_kind
+def test_caches_are_copied_as_the_course_s_lists(kind, duplicate, engine):
+    x, start, p, d = make(kind)
+    options = {"activation": "relu"} if kind == "rnn" else {}
+    caches = FORWARD[kind](x, start, p, **options)[-1]
+    cells = duplicate(caches[0])
+    assert type(cells) is list and len(cells) == 7 and all(isinstance(cell, tuple) for cell in cells)
+    assert len({id(cell[-1]) for cell in cells}) == 1, "the parameters are shared, as before"
+    expected = BACKWARD[kind](d, caches)
+    for again in ((cells, x), duplicate(caches)):
+        for key, value in BACKWARD[kind](d, again).items():
+            assert_close(value, expected[key], (3, 5, 2, 10, 7), key, True)
 
 
 def test_caches_that_do_not_belong_together():

@@ -1,5 +1,7 @@
 """The course's functions refuse what does not fit, and name it: the argument, what was expected, what came."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -78,3 +80,46 @@ def test_wrong_keywords_are_named():
     x, start, p, _ = make("rnn")
     with pytest.raises(ValueError, match="^activation: expected one of 'tanh', 'relu', got 'elu'"):
         course.rnn_forward(x, start, p, activation="elu")
+    caches = course.rnn_forward(x, start, p)[-1]
+    for again in (caches, (list(caches[0]), x)):
+        with pytest.raises(ValueError, match="^activation: expected one of None, 'tanh', 'relu', got 'elu'"):
+            course.rnn_backward(x, again, activation="elu")
+    with pytest.raises(ValueError, match="^activation: expected one of None, 'tanh', 'relu', got 'elu'"):
+        course.rnn_cell_backward(x[:, :, 0], caches[0][0], activation="elu")
+
+
+@pytest.mark.parametrize(("value", "got"), [(np.array([1, 2]), "ndarray"), (np.array("softmax"), "ndarray"), (1, "1"),
+                                            (["softmax"], "['softmax']")], ids=str)  # fmt: skip
+def test_keywords_of_any_type_are_named(value, got):
+    x, start, p, _ = make("rnn")
+    for keyword in ("output", "activation"):
+        with pytest.raises(ValueError, match=f"^{keyword}: expected one of .*, got {re.escape(got)}$"):
+            course.rnn_forward(x, start, p, **{keyword: value})
+
+
+@each_kind
+@pytest.mark.parametrize("cells", [5, None], ids=str)
+def test_caches_that_are_none(kind, cells):
+    x, _, _, d = make(kind)
+    with pytest.raises(TypeError, match=rf"^caches: expected a pair \(cell caches, x\) with a list .*got {type(cells).__name__}"):
+        BACKWARD[kind](d, (cells, x))
+
+
+@each_kind
+def test_caches_without_parameters(kind):
+    x, start, p, d = make(kind)
+    cells = [(*cell[:-1], None) for cell in FORWARD[kind](x, start, p)[-1][0]]
+    with pytest.raises(TypeError, match="^cache of step 0: parameters: expected a dict of arrays, got NoneType"):
+        BACKWARD[kind](d, (cells, x))
+
+
+@pytest.mark.parametrize("beside", [("Waa",), ("Wax",), ("Waa", "Wax")], ids=" ".join)
+def test_weights_given_twice(beside):
+    x, start, p, _ = make("rnn")
+    twice = {key: value for key, value in p.items() if key not in ("Waa", "Wax") or key in beside}
+    twice["Wa"] = np.hstack([p["Waa"], p["Wax"]])
+    said = f"^parameters: expected either Wa, or Waa and Wax, got Wa beside {' and '.join(beside)}$"
+    with pytest.raises(ValueError, match=said):
+        course.rnn_forward(x, start, twice)
+    with pytest.raises(ValueError, match=said):
+        course.rnn_cell_forward(x[:, :, 0], start, twice)

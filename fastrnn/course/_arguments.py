@@ -25,8 +25,10 @@ def as_float(name, value):
 
 def one_of(name, value, allowed):
     """Refuse a keyword whose value is not one of `allowed`."""
-    if value not in allowed:
-        raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {value!r}")
+    # an array compares element by element, so that only a plain value may meet `in`
+    if not isinstance(value, (str, type(None))) or value not in allowed:
+        got = type(value).__name__ if isinstance(value, np.ndarray) else repr(value)
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, allowed))}, got {got}")
 
 
 class Arguments:

@@ -38,6 +38,10 @@ class CellCaches(Sequence):
         steps = range(len(self))[index]
         return [self._cell(t) for t in steps] if isinstance(index, slice) else self._cell(steps)
 
+    def __reduce__(self):
+        # A tape can't be copied; what the course has in this place, a list of tuples, can.
+        return list, (list(self),)
+
     def __repr__(self):
         return f"<cell caches of {len(self)} steps, made when read>"
 
@@ -73,7 +77,11 @@ def open_caches(caches):
         cells, _ = caches
     except (TypeError, ValueError):
         raise TypeError(f"caches: expected a pair (cell caches, x), got {type(caches).__name__}") from None
-    return cells if isinstance(cells, CellCaches) else list(cells)
+    try:
+        return cells if isinstance(cells, CellCaches) else list(cells)
+    except TypeError:
+        raise TypeError("caches: expected a pair (cell caches, x) with a list of cell caches, "
+                        f"got {type(cells).__name__} in its place") from None
 
 
 def sequence_tape(name, da, cells, tape_of):
@@ -108,6 +116,8 @@ def stack_cells(cells, fields, carried):
         if not isinstance(cell, (tuple, list)) or len(cell) != len(names):
             got = f"{len(cell)} entries" if isinstance(cell, (tuple, list)) else type(cell).__name__
             raise ValueError(f"cache of step {t}: expected a tuple ({', '.join(names)}), got {got}")
+        if not hasattr(cell[-1], "keys"):
+            raise TypeError(f"cache of step {t}: parameters: expected a dict of arrays, got {type(cell[-1]).__name__}")
     parameters = cells[0][-1]
     for t, cell in enumerate(cells[1:], 1):
         if cell[-1] is not parameters and not _equal(cell[-1], parameters):

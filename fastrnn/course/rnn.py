@@ -86,6 +86,7 @@ def rnn_cell_backward(da_next, cache, *, activation=None):
     >>> gradients["dxt"].T, gradients["dba"].T
     (array([[2., 2., 2.]]), array([[1., 1.]]))
     """
+    one_of("activation", activation, (None, *_ACTIVATIONS))
     da_next = as_float("da_next", da_next)
     tape = _tape_of([cache], da_next.dtype, activation)
     given = Arguments({"n_a": tape.weights.n_a, "m": tape.m}, "cache")
@@ -113,6 +114,7 @@ def rnn_backward(da, caches, *, activation=None):
     >>> gradients["dx"], gradients["dba"]
     (array([[[3., 2., 1.]]]), array([[6.]]))
     """
+    one_of("activation", activation, (None, *_ACTIVATIONS))
     cells = open_caches(caches)
     if isinstance(cells, CellCaches):
         _agree(activation, cells.tape.weights.cell.removeprefix("rnn_"))
@@ -134,9 +136,13 @@ def _settle(data, parameters, activation, output):
 
 
 def _weight_shapes(parameters):
-    stacked = hasattr(parameters, "keys") and "Wa" in parameters and not {"Waa", "Wax"} & set(parameters)
-    weights = {"Wa": ("n_a", "n_a+n_x")} if stacked else {"Waa": ("n_a", "n_a"), "Wax": ("n_a", "n_x")}
-    return weights
+    """Shapes in letters of Waa and Wax, or of Wa where that stands for both."""
+    if not hasattr(parameters, "keys") or "Wa" not in parameters:
+        return {"Waa": ("n_a", "n_a"), "Wax": ("n_a", "n_x")}
+    beside = [key for key in ("Waa", "Wax") if key in parameters]
+    if beside:      # they may contradict each other
+        raise ValueError(f"parameters: expected either Wa, or Waa and Wax, got Wa beside {' and '.join(beside)}")
+    return {"Wa": ("n_a", "n_a+n_x")}
 
 
 def _pack(ready, activation):
