@@ -19,16 +19,19 @@ from . import reference
 try:
     import fastrnn._core as _core
 except ModuleNotFoundError as error:
-    # Only its absence (a build with FASTRNN_BUILD=pure) is allowed: one that does not load must be heard of.
+    # Only its absence is allowed: one that does not load must be heard of.
     if error.name != "fastrnn._core":
         raise
     _core = None
 
+_NO_EXTENSION = "has no C extension (a pure build, or not built yet: run `make build`)"
 _MODULES = {"native": _core, "numpy": reference}
 _OWNERS = {
     "weights": {module.Weights: module for module in (reference, _core) if module},
     "tape": {module.Tape: module for module in (reference, _core) if module},
 }
+
+_MAX_THREADS = 2**31 - 1  # that of a C int
 
 # What only others know about the package (its version), for config().
 facts = {}
@@ -39,11 +42,13 @@ def _module(name, asked):
     if not isinstance(name, str) or name not in _MODULES:
         raise ValueError(f"{asked}: expected one of native, numpy, got {name!r}")
     if _MODULES[name] is None:
-        raise ValueError(
-            f"{asked}: expected numpy, got 'native', and this fastrnn was built without its C extension; "
-            "install it again without FASTRNN_BUILD=pure, where there is a C compiler"
-        )
+        raise ValueError(f"{asked}: {name!r} is not available, as this fastrnn {_NO_EXTENSION}")
     return _MODULES[name]
+
+
+def _decimal(text):
+    """The number that decimal digits spell, else `text`.  Those too long for a count are no number either."""
+    return int(text) if text.isdecimal() and len(text) <= 20 else text
 
 
 def _integer(n, asked):
@@ -52,8 +57,7 @@ def _integer(n, asked):
         count = 0 if isinstance(n, (bool, np.bool_)) else operator.index(n)
     except TypeError:
         count = 0
-    # the upper bound is that of a C int
-    if not 1 <= count < 2**31:
+    if not 1 <= count <= _MAX_THREADS:
         raise ValueError(f"{asked}: expected an integer of at least 1, got {n!r}")
     return count
 
@@ -146,7 +150,7 @@ def show_config():
     """Print what `config` returns."""
     for key, value in config().items():
         if key == "extension":
-            value = "yes" if value else "no (built with FASTRNN_BUILD=pure): NumPy computes, slower"
+            value = "yes" if value else f"no: this fastrnn {_NO_EXTENSION}; NumPy computes, slower"
         elif isinstance(value, (tuple, list, set, frozenset)):
             value = ", ".join(map(str, value)) or "none"
         print(f"{key.replace('_', ' '):13s} {'none' if value is None else value}")
@@ -204,12 +208,10 @@ def _quota(folder):
 def _default_threads(environ):
     """FASTRNN_NUM_THREADS, else OMP_NUM_THREADS, else the usable CPUs."""
     if text := environ.get("FASTRNN_NUM_THREADS", "").strip():
-        return _integer(int(text) if text.isdecimal() else text, "FASTRNN_NUM_THREADS")
+        return _integer(_decimal(text), "FASTRNN_NUM_THREADS")
     # OpenMP's variable may be a list, one number a nesting level. It is not ours: like OpenMP, pass over nonsense.
-    first = environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if first.isdecimal() and int(first) >= 1:
-        return _integer(int(first), "OMP_NUM_THREADS")
-    return _usable_cpus()
+    first = _decimal(environ.get("OMP_NUM_THREADS", "").split(",")[0].strip())
+    return first if isinstance(first, int) and 1 <= first <= _MAX_THREADS else _usable_cpus()
 
 
 def _default_backend(environ):
@@ -221,10 +223,10 @@ def _default_backend(environ):
 def _force_isa(environ):
     if not (name := environ.get("FASTRNN_ISA", "").strip()):
         return
-    usable = tuple(_core.isas()) if _core else ()
-    if name not in usable:
-        choices = f"one of {', '.join(usable)}" if usable else "none, as fastrnn was built without its C extension"
-        raise ValueError(f"FASTRNN_ISA: expected {choices}, got {name!r}")
+    if _core is None:
+        raise ValueError(f"FASTRNN_ISA: {name!r} is not available, as this fastrnn {_NO_EXTENSION}")
+    if name not in (usable := tuple(_core.isas())):
+        raise ValueError(f"FASTRNN_ISA: expected one of {', '.join(usable)}, got {name!r}")
     _core.use_isa(name)
 
 
