@@ -43,6 +43,11 @@ def targets():
     return ISAS.get(sysconfig.get_platform().rsplit("-", 1)[-1], ["scalar"])
 
 
+def isa_macros():
+    """What csrc/isa/choose.c must know: the instruction sets beside scalar that are compiled."""
+    return [(f"FR_WITH_{isa.upper()}", "1") for isa in targets() if isa != "scalar"]
+
+
 def sources():
     """C files for the baseline; those of csrc/isa/ that are compiled per instruction set are not among them."""
     found = glob.glob("csrc/*.c") + glob.glob("csrc/base/*.c") + glob.glob("csrc/sequence/*.c")
@@ -93,7 +98,9 @@ class BuildExt(build_ext):
 
         (cython,) = cythonize([ext], build_dir=self.build_temp, force=self.force, quiet=True)
         units = [self.unit(path, "cython", C_FLAGS + extra, ext.define_macros) for path in cython.sources]
-        units += [self.unit(path, "baseline", C_FLAGS + WARNINGS + extra) for path in sources()]
+        for path in sources():
+            macros = isa_macros() if path == "csrc/isa/choose.c" else []
+            units.append(self.unit(path, "baseline", C_FLAGS + WARNINGS + extra, macros))
         for isa in targets():
             for bits in (32, 64):
                 flags = C_FLAGS + WARNINGS + ISA_FLAGS[isa] + extra
@@ -117,7 +124,7 @@ class BuildExt(build_ext):
     def stamp(self, extra):
         """A file that is newer than every object when compiler or flags have changed since."""
         path = os.path.join(self.build_temp, "flags.txt")
-        text = repr((self.compiler.compiler_so, self.compiler.linker_so, C_FLAGS, WARNINGS, ISA_FLAGS, extra))
+        text = repr((self.compiler.compiler_so, self.compiler.linker_so, C_FLAGS, WARNINGS, ISA_FLAGS, isa_macros(), extra))
         if not os.path.exists(path) or open(path).read() != text:
             os.makedirs(self.build_temp, exist_ok=True)
             with open(path, "w") as file:

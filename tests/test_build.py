@@ -148,6 +148,36 @@ def test_native_flags_bring_a_warning(setup_module_, capsys, flag):
     assert capsys.readouterr().out == ""
 
 
+# ---- instruction sets ----
+
+
+CHOICE = """
+#include <stdio.h>
+#include "isa/choose.h"
+#include "base/cpu.h"
+unsigned fr_cpu_features(void) { return ~0u; }
+int main(void) { for (int isa = 0; isa < fr_isa_count(); isa++) puts(fr_isa_name(isa)); return !fr_table(0, 32); }
+"""
+
+
+@pytest.mark.parametrize("name", ["linux-x86_64", "linux-aarch64", "macosx-11.0-arm64", "macosx-11.0-universal2",
+                                  "linux-riscv64"])  # fmt: skip
+def test_what_is_chosen_from_is_what_is_compiled(setup_module_, tmp_path, monkeypatch, name):
+    """choose.c links with tables for the compiled instruction sets and no others, whatever the compiler's platform."""
+    if not shutil.which("cc"):
+        pytest.skip("no C compiler `cc`")
+    monkeypatch.setattr(setup_module_.sysconfig, "get_platform", lambda: name)
+    expected = setup_module_.targets()
+    assert expected[0] == "scalar" and (len(expected) == 1) == name.endswith(("universal2", "riscv64"))
+    tables = "".join(f"const int fr_table_{isa}_f{bits} = 1;\n" for isa in expected for bits in (32, 64))
+    (tmp_path / "main.c").write_text(CHOICE)
+    (tmp_path / "tables.c").write_text(tables)
+    macros = [f"-D{macro}={value}" for macro, value in setup_module_.isa_macros()]
+    succeed("cc", "-std=c11", "-Icsrc", *macros, "csrc/isa/choose.c", tmp_path / "main.c", tmp_path / "tables.c",
+            "-o", tmp_path / "choice", cwd=ROOT)  # fmt: skip
+    assert succeed(tmp_path / "choice", cwd=ROOT).split() == expected
+
+
 # ---- what a user installs ----
 
 
@@ -209,6 +239,28 @@ def test_the_sdist_has_all_that_is_tracked(sdist):
         packed = {name.partition("/")[2] for name in archive.getnames()}
     missing = set(tracked.splitlines()) - packed - {".gitignore"}
     assert not {name for name in missing if (ROOT / name).exists()}
+
+
+LEFT = ["tests/core", "tests/.hypothesis/examples/1", "tests/.pytest_cache/README.md", "tests/peers.json",
+        "bench/peers.png", "bench/.ipynb_checkpoints/course-checkpoint.py", "bench/ceilings", "bench/peers/a.o",
+        "docs/.DS_Store", "docs/notes.md~", "examples/model.npz", "examples/__pycache__/a.py", ".ci/log",
+        "tests/.#cases.py"]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_sdist_has_nothing_that_was_left_lying(sdist, tmp_path):
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    for name in LEFT:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text("left")
+    succeed(sys.executable, "setup.py", "-q", "sdist", cwd=source)
+    (again,) = (source / "dist").glob("*.tar.gz")
+    with tarfile.open(sdist) as before, tarfile.open(again) as after:
+        # the sdist's own description of itself apart
+        was, now = ({n.partition("/")[2] for n in a.getnames() if ".egg-info" not in n} for a in (before, after))
+    assert not (now - was) & set(LEFT) and now >= was
 
 
 @pytest.mark.slow

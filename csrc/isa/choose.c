@@ -1,4 +1,6 @@
 /* One list, one rule: an instruction set may run when the processor has all it needs.
+ * FR_WITH_… come from setup.py, which alone knows what it compiles: a build for two
+ * processors at once (macOS universal2) has the scalar kernels only.
  * The tables stay incomplete types here, because their layout depends on the element
  * type and this file knows neither. */
 #include "isa/choose.h"
@@ -13,10 +15,13 @@
 struct fr_kernels_f32;
 struct fr_kernels_f64;
 DECLARE(scalar)
-#if defined(__x86_64__)
+#ifdef FR_WITH_AVX2
 DECLARE(avx2)
+#endif
+#ifdef FR_WITH_AVX512
 DECLARE(avx512)
-#elif defined(__aarch64__)
+#endif
+#ifdef FR_WITH_NEON
 DECLARE(neon)
 #endif
 
@@ -26,10 +31,13 @@ static const struct {
     const void *f32, *f64;
 } isas[] = {
     ENTRY(scalar, 0),
-#if defined(__x86_64__)
+#ifdef FR_WITH_AVX2
     ENTRY(avx2, FR_HAS_AVX2),
+#endif
+#ifdef FR_WITH_AVX512
     ENTRY(avx512, FR_HAS_AVX2 | FR_HAS_AVX512),
-#elif defined(__aarch64__)
+#endif
+#ifdef FR_WITH_NEON
     ENTRY(neon, FR_HAS_NEON),
 #endif
 };
