@@ -1,4 +1,5 @@
 """How a long training speaks to whoever watches: a bar with tqdm, plain lines otherwise; and Ctrl-C as a request."""
+import os
 import signal
 import sys
 import threading
@@ -66,10 +67,10 @@ class Progress:
     def __enter__(self):
         return self
 
-    def __exit__(self, *error):
-        """Leave the last state standing."""
+    def __exit__(self, kind, *error):
+        """Leave the last state standing; an error speaks for itself."""
         now = time.monotonic()
-        if self._bits is None:
+        if self._bits is None or kind not in (None, KeyboardInterrupt):
             if self._bar is not None:
                 self._bar.close()
         elif self._bar is not None:
@@ -80,16 +81,17 @@ class Progress:
 
 
 @contextmanager
-def ctrl_c():
-    """Turn the first Ctrl-C into a flag, so that no step is cut in half; the second interrupts as usual.
+def ctrl_c(answer):
+    """Turn the first Ctrl-C into a flag, answered on stderr, so that no step is cut in half; the second interrupts.
 
     Yields a function that says whether Ctrl-C was pressed.
     """
     pressed = threading.Event()
 
     def note(number, frame):
-        pressed.set()
         signal.signal(signal.SIGINT, before)
+        pressed.set()
+        _answer(answer)
 
     before = signal.getsignal(signal.SIGINT)
     # A process that was started to ignore it (nohup, a shell's background job) goes on doing so; and Python lets
@@ -102,3 +104,13 @@ def ctrl_c():
         yield pressed.is_set
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _answer(text):
+    """Say something from within a signal handler."""
+    try:
+        # Not through sys.stderr: the signal may have come in the middle of a write, and a second would be an error.
+        start = "\n" if os.isatty(2) else ""       # a bar or ^C stands in the line
+        os.write(2, f"{start}{text}\n".encode(errors="backslashreplace"))
+    except OSError:
+        return      # no stderr, nobody to answer

@@ -1,18 +1,16 @@
-"""The command line, in processes of its own: results, refusals in one line, and Ctrl-C."""
+"""The command line, in processes of its own: results, and refusals in one line."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
+import warnings
 
 import numpy as np
 import pytest
 
 import fastrnn
-from fastrnn import _progress, cli, data
+from fastrnn import cli, data
 from fastrnn.models import load
-from fastrnn.models.training import Report
 from fastrnn.nn import LSTM
 
 RUN = [sys.executable, "-m", "fastrnn"]
@@ -183,33 +181,64 @@ def test_bad_input_in_a_process(bad, run):
     assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1
 
 
+def refused(capsys, arguments, message):
+    """The command ends with 2 and one line before it trains."""
+    assert cli.main(["train", *QUICK, *map(str, arguments)]) == 2
+    seen = capsys.readouterr()
+    assert seen.out == "" and seen.err == f"fastrnn: {message}\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in folders here")
+def test_what_is_no_file_is_refused_before_training(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in (tmp_path / "pipe", tmp_path / "link", os.devnull):
+        refused(capsys, ["--out", name], f"{name}: expected a file to save the model to, got a device, pipe or socket")
+    for name in (f"{tmp_path}", f"{tmp_path}/new/"):
+        refused(capsys, ["--out", name], f"{name}: expected a file to save the model to, got a folder")
+    (tmp_path / "lost").symlink_to("no/model.npz")
+    refused(capsys, ["--out", tmp_path / "lost"], f"{tmp_path}/lost: there is no folder {tmp_path}/no")
+
+
+def test_the_text_is_not_overwritten(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    text = "".join(f"{'abc'[k % 3]}{'xy' * (k % 5)}\n" for k in range(60))
+    (tmp_path / "names.npz").write_text(text)
+    (tmp_path / "link").symlink_to("names.npz")
+    words = "is the text itself; name another file for the model with --out"
+    refused(capsys, ["names.npz"], f"names.npz: {words}")
+    refused(capsys, ["names.npz", "--out", "link"], f"link: {words}")
+    assert (tmp_path / "names.npz").read_text() == text
+    assert cli.main(["train", *QUICK, "names.npz", "--out", "model.npz"]) == 0
+
+
+@pytest.mark.parametrize("rate", ["1e30", "1e300", "100"])
+def test_diverged_training_is_not_saved(tmp_path, monkeypatch, capsys, rate):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text").write_text("".join(f"{'abc'[k % 3]}{'xy' * (k % 5)}\n" for k in range(200)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        status = cli.main(["train", "text", "--hidden", "8", "--epochs", "20", "--rate", rate])
+    seen = capsys.readouterr()
+    assert status == 2 and seen.err.splitlines()[-1] == "fastrnn: training diverged; try a lower --rate"
+    assert "Saved" not in seen.out and not (tmp_path / "text.npz").exists()
+
+
+def test_letters_that_the_terminal_lacks_are_escaped(folder, environment):
+    (folder / "ö.txt").write_text("".join(f"{'äöü'[k % 3]}{'xy' * (k % 5)}\n" for k in range(60)), encoding="utf-8")
+    ascii_only = {**environment, "PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "1"}
+    for arguments in (["train", "ö.txt", *QUICK, "--out", "ascii.npz"], ["sample", "ascii.npz", "--prime", "ö"]):
+        done = subprocess.run([*RUN, *arguments], cwd=folder, env=ascii_only, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert "\\xf6" in done.stdout
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
 def test_no_permission(run, folder):
     locked = folder / "locked"
     locked.mkdir(mode=0o500)
     done = run("train", "--out", "locked/model.npz")
     assert done.returncode == 2 and "no permission" in done.stderr
-
-
-@pytest.mark.skipif(os.name == "nt", reason="SIGINT reaches only consoles there")
-@pytest.mark.parametrize("wait_for_an_epoch", [False, True])
-def test_ctrl_c_saves(folder, environment, wait_for_an_epoch):
-    out = folder / f"interrupted-{wait_for_an_epoch}.npz"
-    hidden = "4" if wait_for_an_epoch else "64"
-    process = subprocess.Popen([*RUN, "train", "--out", str(out), "--hidden", hidden, "--epochs", "100000"], cwd=folder,
-                               env={**environment, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
-    try:
-        assert [process.stdout.readline().split()[0] for _ in range(4)] == ["Text:", "Lines:", "Model:", "Engine:"]
-        time.sleep(6 if wait_for_an_epoch else 0.5)
-        process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130, errors
-    assert f"saved to {out}" in errors.splitlines()[-1] and "Interrupted" in errors and "Traceback" not in errors
-    assert load(out).sample(2, "tyr", seed=0)
-    assert not list(folder.glob("interrupted*tmp*"))
 
 
 def test_the_reader_may_leave(trained, folder, environment):
@@ -219,63 +248,6 @@ def test_the_reader_may_leave(trained, folder, environment):
     process.stdout.close()
     assert process.wait(timeout=60) != 0 and process.stderr.read() == ""
     process.stderr.close()
-
-
-# ---- progress ---------------------------------------------------------------------------------------
-
-class Screen:
-    """A stream that says whether it is a terminal and keeps what was written."""
-
-    def __init__(self, terminal):
-        self.terminal, self.text = terminal, ""
-
-    def isatty(self):
-        return self.terminal
-
-    def write(self, text):
-        self.text += text
-
-    def flush(self):
-        pass
-
-
-@pytest.mark.parametrize("terminal", [False, True])
-def test_progress_without_tqdm(monkeypatch, terminal):
-    monkeypatch.setattr(_progress, "tqdm", None)
-    clock = iter(range(0, 10000, 1))
-    monkeypatch.setattr(_progress.time, "monotonic", lambda: float(next(clock)))
-    screen = Screen(terminal)
-    with _progress.Progress(1000, stream=screen) as progress:
-        for k in range(1, 11):
-            progress.show(Report(100 * k, 1000, k, 3 - k / 10, None))
-    lines = screen.text.splitlines()
-    assert "\r" not in screen.text and len(lines) == (6 if terminal else 3)
-    assert lines[-1].startswith("100 %  2.00 bits/char, 91 char/s, 0 s left")
-
-
-def test_progress_with_tqdm():
-    pytest.importorskip("tqdm")
-    screen = Screen(True)
-    with _progress.Progress(1000, stream=screen) as progress:
-        progress.show(Report(500, 1000, 1, 2.5, None))
-    assert "50%" in screen.text and "2.50 bits/char" in screen.text and "char/s" in screen.text and "left" in screen.text
-
-
-def test_progress_that_never_began():
-    screen = Screen(False)
-    with _progress.Progress(1000, stream=screen):
-        pass
-    assert screen.text == ""
-
-
-def test_the_end_may_come_closer(monkeypatch):
-    monkeypatch.setattr(_progress, "tqdm", None)
-    clock = iter([0.0, 10.0, 10.0])
-    monkeypatch.setattr(_progress.time, "monotonic", lambda: next(clock))
-    screen = Screen(True)
-    progress = _progress.Progress(1000, stream=screen)
-    progress.show(Report(100, 200, 1, 2.5, None))
-    assert screen.text == " 50 %  2.50 bits/char, 10 char/s, 10 s left\n"
 
 
 def test_lists_that_ship_are_named_in_the_help():

@@ -12,6 +12,11 @@ from .charlm import CharLM, pad
 HELD_OUT = 0.1      # of the pieces, to report on
 DEV = 0.08          # of the rest, to choose the best weights by
 SHORTEST = 40       # characters; less can't be split in three
+HOPELESS = 2        # times the bits of guessing evenly: no training that gets anywhere costs so many
+
+
+class Diverged(ArithmeticError):
+    """A training whose weights are of no use: it left the numbers there are, or predicts far worse than guessing."""
 
 
 class Split(NamedTuple):
@@ -98,6 +103,7 @@ class Training:
                                 schedule=lambda step: cosine(self._horizon)(step))
         self._rng = np.random.default_rng(seed)
         self._smooth = model.parameters()
+        self._bits = None       # per character, mean over the last batches
         self.best_epoch, self.best_bits, self._best = 0, math.inf, None
 
     def batches(self):
@@ -112,16 +118,19 @@ class Training:
             yield groups[i]
 
     def step(self, batch):
-        """Learn from one batch of pieces; returns the mean loss in nats before it."""
-        loss, gradients = self.model.gradients(*pad(batch))
-        gradients, norm = clip_by_norm(gradients, self._max_norm)
-        if math.isfinite(norm):     # one bad step would spoil all weights for good
-            self.model.update(self._optimiser.step(self.model.parameters(), gradients))
+        """Learn from one batch of pieces; returns the mean loss in nats before it.  Raises Diverged."""
+        with _quiet():
+            loss, gradients = self.model.gradients(*pad(batch))
+            gradients, norm = clip_by_norm(gradients, self._max_norm)
+            if math.isfinite(norm):     # one bad step would spoil all weights for good
+                self.model.update(self._optimiser.step(self.model.parameters(), gradients))
+            elif not _finite(self.model.parameters()):
+                raise Diverged("training diverged")
         return loss
 
     def __iter__(self):
         """Yield a Report after every batch."""
-        start, steps, characters, bits = time.monotonic(), 0, 0, None
+        start, steps, characters = time.monotonic(), 0, 0
         for epoch in range(1, self.epochs + 1):
             last, late = None, False
             for batch in self.batches():
@@ -129,18 +138,23 @@ class Training:
                     yield last
                 loss = self.step(batch) / math.log(2)
                 steps, characters = steps + 1, characters + sum(len(piece) - 1 for piece in batch)
-                bits = loss if bits is None else 0.95 * bits + 0.05 * loss
-                keep = self._average
-                self._smooth = {name: keep * self._smooth[name] + (1 - keep) * value
-                                for name, value in self.model.parameters().items()}
+                self._bits = loss if self._bits is None else 0.95 * self._bits + 0.05 * loss
+                self._follow()
                 late = self._hurry(time.monotonic() - start, steps)
                 total = max(characters, round(self.total * self._horizon / self._steps))
-                last = Report(characters, total, epoch, bits, None)
+                last = Report(characters, total, epoch, self._bits, None)
                 if late:
                     break
             yield last._replace(dev=self._judge(epoch))
             if late:
                 return
+
+    def _follow(self):
+        """Let the average of the weights follow them."""
+        keep = self._average
+        with _quiet():
+            self._smooth = {name: keep * self._smooth[name] + (1 - keep) * value
+                            for name, value in self.model.parameters().items()}
 
     def _hurry(self, spent, steps):
         """Bring the end closer if time is short; True when it is up."""
@@ -153,17 +167,35 @@ class Training:
     def _judge(self, epoch):
         current = self.model.parameters()
         self.model.update(self._smooth)
-        bits = self.model.bits_per_character(self._dev)
+        with _quiet():
+            bits = self.model.bits_per_character(self._dev)
         self.model.update(current)
         if bits < self.best_bits:
-            self.best_epoch, self.best_bits, self._best = epoch, bits, self._smooth
+            self._best, self.best_bits, self.best_epoch = self._smooth, bits, epoch
         return bits
 
     def finish(self):
-        """Give the model the weights that were best on dev; before the first whole epoch, the last ones."""
+        """Give the model the weights that were best on dev; before the first whole epoch, the last ones.
+
+        Raises Diverged if those are of no use.
+        """
+        bits = self._bits
         if self._best is not None:
             self.model.update(self._best)
+            bits = self.best_bits
+        hopeless = bits is not None and not bits <= HOPELESS * math.log2(len(self.model.vocabulary))     # or NaN
+        if hopeless or not _finite(self.model.parameters()):
+            raise Diverged("training diverged")
         return self.model
+
+
+def _quiet():
+    """Without NumPy's warnings: whether numbers have left their range is looked at, and told in one place."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
+def _finite(arrays):
+    return all(np.isfinite(array).all() for array in arrays.values())
 
 
 def new_model(split, *, hidden_size=128, num_layers=1, dropout=0.5, length=None, dtype=np.float32, seed=0):
