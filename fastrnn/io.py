@@ -45,6 +45,8 @@ class ModelFileError(ValueError):
 def save(path, kind, config, arrays):
     """Write a model to exactly `path`, all of it or (on an error) nothing: a file that was there stays as it was.
 
+    A file that is replaced leaves its permissions to the new one.
+
     kind: a str that says what it is · config: a dict of what JSON can hold (str keys, lists, str, int, finite float,
     bool, None) · arrays: a dict from names to arrays of booleans or numbers, whose dtypes and byte orders are kept.
     The same content gives the same bytes.  Raises TypeError or ValueError naming what can't be saved, and OSError.
@@ -64,7 +66,7 @@ def save(path, kind, config, arrays):
     # In the same folder, because only within one file system does a rename replace at once.
     temporary = os.path.join(folder, f".fastrnn-{secrets.token_hex(8)}.tmp")
     try:
-        with open(temporary, "xb") as file:
+        with _created(temporary, target) as file:
             _write(file, header, arrays)
             file.flush()
             os.fsync(file.fileno())
@@ -146,6 +148,21 @@ def _write_array(archive, name, array):
         content = array.reshape(-1).view(np.uint8)
         for start in range(0, content.size, _CHUNK):
             member.write(content[start:start + _CHUNK].data)
+
+
+def _created(temporary, target):
+    """Open `temporary` for writing, with the permissions of `target` if that exists, else those of any new file."""
+    if not os.path.exists(target):
+        return open(temporary, "xb")
+    mode = os.stat(target).st_mode & 0o777
+    # From the first moment no wider than that: who has a file open keeps it, whatever is done to it later.
+    file = open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, mode))
+    try:
+        os.chmod(temporary, mode)       # what the umask took away
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _sync_folder(folder):

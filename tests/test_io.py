@@ -129,6 +129,28 @@ def test_permissions_and_links(tmp_path):
         io.save(os.devnull, "K", {}, ARRAYS)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o666, 0o640])
+def test_a_replaced_file_leaves_its_permissions(tmp_path, monkeypatch, mode):
+    path, before = tmp_path / "m", os.umask(0o022)
+    try:
+        io.save(path, "K", {}, ARRAYS)
+        assert path.stat().st_mode & 0o777 == 0o644
+        path.chmod(mode)
+        seen, write = [], io._write
+
+        def watched(file, *rest):
+            seen.append(os.fstat(file.fileno()).st_mode & 0o777)
+            write(file, *rest)
+        monkeypatch.setattr(io, "_write", watched)
+        io.save(path, "new", {}, ARRAYS)
+    finally:
+        os.umask(before)
+    assert seen == [mode], "before there is anything to read"
+    assert path.stat().st_mode & 0o777 == mode and os.listdir(tmp_path) == ["m"]
+    assert io.load(path)[0] == "new"
+
+
 @pytest.mark.parametrize("error", [OSError(28, "no space"), KeyboardInterrupt()])
 def test_an_interrupted_save_leaves_what_was_there(tmp_path, monkeypatch, error):
     io.save(tmp_path / "m", "old", {}, ARRAYS)
