@@ -11,10 +11,12 @@ _NATIVE = {FLOAT32: FLOAT32, FLOAT64: FLOAT64}
 def floats(name, value, dtype=None):
     """`value` as a float32 or float64 array (of `dtype`, if given), native-endian and aligned.
 
-    The array itself when it is one already, else a copy; no values are ever converted.
+    The array itself when it is one already, else a copy; no values are ever converted.  No masked arrays.
     """
     if type(value) is np.ndarray and value.dtype is dtype and value.flags.aligned:
         return value
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an array without a mask, which would be ignored; use .filled(value)")
     try:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:

@@ -1,9 +1,13 @@
 """What all layers share: named parameters, how they are written, and their files."""
 
+import re
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from fastrnn import io
+from fastrnn.models import CharLM
 from fastrnn.nn import GRU, LSTM, RNN, Linear, load
 
 LAYERS = {
@@ -63,6 +67,49 @@ def test_writes_are_all_or_nothing(name):
     assert not layer.parameters()[names[0]].any() and layer.parameters()[names[1]] is before[names[1]]
 
 
+@each_layer
+@pytest.mark.parametrize("mapping", [[1], None, "weight", 3], ids=repr)
+def test_what_is_no_mapping(name, mapping):
+    layer = LAYERS[name](seed=0)
+    for write in (layer.update, layer.load_state_dict):
+        with pytest.raises(TypeError, match=f"^mapping: expected a dict .*got {type(mapping).__name__}$"):
+            write(mapping)
+
+
+def test_messages_name_a_few_of_many():
+    layer = LSTM(3, 4, num_layers=50)
+    for mapping, names in [({}, 9), ({**layer.parameters(), "more": 1.0}, 9)]:
+        with pytest.raises(ValueError, match="and 192 more") as caught:
+            layer.load_state_dict(mapping)
+        assert str(caught.value).count("_l") < names
+
+
+def test_masked_parameters_are_refused():
+    layer = Linear(3, 4)
+    with pytest.raises(TypeError, match="^bias: .*mask"):
+        layer.update({"bias": np.ma.zeros(4, np.float32)})
+
+
+@pytest.mark.parametrize("kind", [RNN, LSTM, GRU, Linear])
+@pytest.mark.parametrize("dtype", [None, int, np.float16, "nonsense", {"names": 1}, ">f4"], ids=str)
+def test_wrong_dtypes(kind, dtype):
+    with pytest.raises(TypeError, match="^dtype: expected float32 or float64, got "):
+        kind(3, 4, dtype=dtype)
+
+
+@pytest.mark.parametrize("kind", [RNN, LSTM, GRU, Linear])
+def test_it_is_written_that_tapes_refer_to_x(kind):
+    for text in (kind.__doc__, kind.forward.__doc__):
+        assert re.search("x must not be changed before `?backward", " ".join(text.split()))
+
+
+@each_layer
+def test_repr_builds_such_a_layer(name):
+    layer = LAYERS[name](seed=0)
+    again = eval(repr(layer), {"RNN": RNN, "LSTM": LSTM, "GRU": GRU, "Linear": Linear})
+    assert again.config == layer.config
+
+
 def test_the_other_float_type_and_byte_order_are_stored_as_the_layers():
     layer = Linear(3, 4, seed=0)
     wide = {name: a.astype(">f8")[::1] for name, a in layer.parameters().items()}
@@ -90,6 +137,9 @@ def test_save_and_load(name, tmp_path):
     {"hidden_size": "4"},
     {"num_layers": 2},
     {"num_layers": 0},
+    {"num_layers": 10**400},
+    {"num_layers": 2.0**40},
+    {"dtype": None},
     {"cell": "gru_after"},
     {"cell": ["lstm"]},
     {"dtype": "int8"},
@@ -101,6 +151,19 @@ def test_files_that_contradict_themselves(change, tmp_path):
     io.save(tmp_path / "bad.npz", "LSTM", {**layer.config, **change}, layer.parameters())
     with pytest.raises(io.ModelFileError, match="bad.npz: the LSTM in it contradicts itself"):
         load(tmp_path / "bad.npz")
+
+
+@pytest.mark.parametrize("kind", ["lstm", "model"])
+def test_work_on_a_hostile_file_is_bounded_by_its_size(kind, tmp_path):
+    layer = LSTM(3, 4, seed=0) if kind == "lstm" else CharLM("\nab", hidden_size=4)
+    io.save(tmp_path / "bad.npz", type(layer).__name__, {**layer.config, "num_layers": 10**6}, layer.parameters())
+    tracemalloc.start()
+    try:
+        with pytest.raises(io.ModelFileError, match="num_layers: expected at most .*got 1000000") as caught:
+            load(tmp_path / "bad.npz")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20 and len(str(caught.value)) < 1000
+    finally:
+        tracemalloc.stop()
 
 
 def test_files_that_are_not_ours(tmp_path):

@@ -61,11 +61,21 @@ def test_a_tape_is_used_once():
 
 @pytest.mark.parametrize("x, error", [
     (np.ones((2, 4), np.float32), ValueError), (np.float32(1), ValueError), (np.ones((2, 3)), TypeError),
-    (np.ones((2, 3), int), TypeError),
+    (np.ones((2, 3), int), TypeError), (np.ma.ones((2, 3), np.float32), TypeError), ([[1.0], [1.0, 2.0]], TypeError),
 ])
 def test_wrong_inputs(x, error):
     with pytest.raises(error, match="^x: "):
         Linear(3, 4)(x)
+
+
+def test_the_other_byte_order_and_lists():
+    layer, x = Linear(3, 4, dtype=np.float64, seed=0), numbers(1, 5, 3)
+    y, tape = layer.forward(x)
+    swapped, swapped_tape = layer.forward(x.astype(x.dtype.newbyteorder()))
+    assert np.array_equal(swapped, y) and np.array_equal(layer(x.tolist()), y) and swapped.dtype.isnative
+    dx, grads = layer.backward(y, tape)
+    swapped_dx, swapped_grads = layer.backward(y.astype(y.dtype.newbyteorder()), swapped_tape)
+    assert np.array_equal(dx, swapped_dx) and all(np.array_equal(g, swapped_grads[name]) for name, g in grads.items())
 
 
 def test_initial_distribution():

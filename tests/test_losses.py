@@ -137,7 +137,10 @@ def test_inputs_are_left_alone():
     (lambda: softmax_cross_entropy(LOGITS, CLASSES, mask=MASK[:2]), ValueError, "mask"),
     (lambda: softmax_cross_entropy(LOGITS, CLASSES, mask=MASK.astype(float)), TypeError, "mask"),
     (lambda: softmax_cross_entropy(LOGITS, CLASSES, reduction="none"), ValueError, "reduction"),
+    (lambda: softmax_cross_entropy(np.ma.array(LOGITS), CLASSES), TypeError, "logits"),
+    (lambda: softmax_cross_entropy(LOGITS, np.ma.array(CLASSES)), TypeError, "target"),
     (lambda: logistic(LOGITS, CLASSES), TypeError, "target"),
+    (lambda: logistic(LOGITS, np.ma.array(SHARES)), TypeError, "target"),
     (lambda: squared_error(LOGITS, SHARES[:1]), ValueError, "target"),
 ])
 def test_wrong_inputs(call, error, name):

@@ -340,6 +340,30 @@ def test_a_tape_is_used_once_and_by_its_own_layer():
         layer.backward(y, tape)
 
 
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True, "dropout": 0.5}], ids=["one", "two"])
+def test_a_refused_call_does_not_use_a_tape_up(engine, options):
+    layer = make("lstm", **options)
+    y, (h, c), tape = layer.forward(inputs())
+    narrow = np.float32
+    for dy, dstate, dcells, error, match in [
+        (y[1:], None, None, ValueError, r"^dy: expected the shape of y, \(5, 2, \d\), got \(4, 2, \d\)"),
+        (y[:, :1], None, None, ValueError, "^dy: "),
+        (y.astype(narrow), None, None, TypeError, "^dy: "),
+        (np.ma.array(y), None, None, TypeError, "^dy: .*mask"),
+        (y, (h[:, :1], c), None, ValueError, "^dstate h: "),
+        (y, (h, c.astype(narrow)), None, TypeError, "^dstate"),
+        (None, (h, np.ma.array(c)), None, TypeError, "^dstate c: .*mask"),
+        (y, None, y[1:], ValueError, "^dcells: "),
+        (y, None, y.astype(narrow), TypeError, "^dcells: "),
+    ]:
+        with pytest.raises(error, match=match):
+            layer.backward(dy, tape, dstate, dcells)
+    dx, _, _ = layer.backward(y, tape, (h, c), y)
+    assert dx.shape == (T, M, N_X)
+    with pytest.raises(ValueError, match="^tape: .*used"):
+        layer.backward(y, tape)
+
+
 @each_kind
 def test_y_is_no_view_of_the_tape(engine, kind):
     layer = make(kind, num_layers=2)
@@ -416,7 +440,13 @@ def test_copies(engine):
     (lambda: LSTM(3, 4, layout="ntm"), ValueError, "layout"),
     (lambda: LSTM(3, 4, dtype=np.float16), TypeError, "dtype"),
     (lambda: LSTM(3, 4, dtype="nonsense"), TypeError, "dtype"),
+    (lambda: LSTM(3, 4, dtype=None), TypeError, "dtype"),
     (lambda: LSTM(3, 4, forget_bias=np.nan), ValueError, "forget_bias"),
+    (lambda: LSTM(3, 4, forget_bias=10**400), ValueError, "forget_bias"),
+    (lambda: LSTM(3, 4, forget_bias=1e300), ValueError, "forget_bias"),
+    (lambda: LSTM(3, 4, forget_bias="a"), TypeError, "forget_bias"),
+    (lambda: LSTM(3, 4, forget_bias=True), TypeError, "forget_bias"),
+    (lambda: LSTM(3, 4, forget_bias=np.ones(4)), TypeError, "forget_bias"),
 ])
 def test_wrong_construction(call, error, name):
     with pytest.raises(error, match=f"^{name}: "):
@@ -430,6 +460,9 @@ def test_wrong_construction(call, error, name):
     (np.zeros((5, 2, 3, 1)), None, ValueError, "^x: "),
     (np.zeros((5, 2, 3), np.float32), None, TypeError, r"^x: .*\.astype"),
     (np.zeros((5, 2, 3), int), None, TypeError, r"^x: .*\.astype"),
+    (np.ma.zeros((5, 2, 3)), None, TypeError, "^x: .*mask"),
+    (np.ma.zeros((5, 3)), None, TypeError, "^x: .*mask"),
+    ([[1.0], [1.0, 2.0]], None, TypeError, "^x: "),
     (np.zeros((5, 2, 3)), np.zeros((1, 2, 4)), TypeError, "^state: expected a pair"),
     (np.zeros((5, 2, 3)), (np.zeros((1, 2, 4)),), TypeError, "^state: expected a pair"),
     (np.zeros((5, 2, 3)), (np.zeros((1, 2, 4)), np.zeros((2, 4))), ValueError, "^state c: .*got"),

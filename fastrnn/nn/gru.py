@@ -15,7 +15,8 @@ class GRU(_Recurrent):
     x (T, m, input_size), state (num_layers * D, m, hidden_size) with D directions, y (T, m, D * hidden_size), all of
     `dtype`; `layout` "mtn" (also batch_first=True) and "nmt" order the axes of x and y otherwise, and x without m is
     one sequence.  Weights start as U(-1/sqrt(hidden_size), 1/sqrt(hidden_size)) drawn from `seed`; `dropout` acts
-    between layers and only in `forward`.  Cho et al. (2014), reset_after=False; the other form is cuDNN's.
+    between layers and only in `forward`, whose tape refers to x: x must not be changed before `backward`.
+    Cho et al. (2014), reset_after=False; the other form is cuDNN's.
 
     >>> import numpy as np
     >>> layer = GRU(3, 5, bidirectional=True, seed=0)
@@ -25,6 +26,7 @@ class GRU(_Recurrent):
     """
 
     _cells, _pair = ("gru_after", "gru_before"), False
+    _second = "reset_after=False"
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
                  bidirectional=False, *, reset_after=True, layout=None, dtype=np.float32, seed=None):

@@ -1,4 +1,6 @@
 """What every layer shares: named parameters that are replaced, never written in place, and their file."""
+from collections.abc import Mapping
+
 import numpy as np
 
 from .. import io
@@ -21,9 +23,9 @@ def pick_layout(layout, batch_first=False):
 def pick_dtype(dtype):
     """float32 or float64 as a NumPy dtype."""
     try:
-        found = np.dtype(dtype)
-    except TypeError:
-        found = np.dtype(object)        # not None, which NumPy takes for float64
+        found = np.dtype(object if dtype is None else dtype)        # NumPy takes None for float64
+    except (TypeError, ValueError):
+        found = np.dtype(object)
     if found not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise TypeError(f"dtype: expected float32 or float64, got {dtype!r}")
     return found
@@ -47,6 +49,24 @@ def fraction(name, value):
     return float(value)
 
 
+def plain(name, value):
+    """`value` as a native-endian array, whatever its type and shape."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an array without a mask, which would be ignored; use .filled(value)")
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        # ragged lists, and foreign tensors that refuse to become arrays
+        raise TypeError(f"{name}: expected an array, got {type(value).__name__} ({error})") from error
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _few(names):
+    """The names for a message, which a file with very many of them must not blow up."""
+    names = list(map(str, names))
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
 def uniform(shapes, bound, dtype, seed):
     """Draw PyTorch's initial distribution U(-bound, bound) for every (name, shape).
 
@@ -55,6 +75,11 @@ def uniform(shapes, bound, dtype, seed):
     """
     rng = np.random.default_rng(seed)
     return {name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()}, rng
+
+
+def _check_mapping(mapping):
+    if not isinstance(mapping, Mapping):
+        raise TypeError(f"mapping: expected a dict from names to arrays, got {type(mapping).__name__}")
 
 
 class Layer:
@@ -91,19 +116,20 @@ class Layer:
         Arrays of either float type are accepted and stored as the layer's; the arrays are copied.
         Raises ValueError naming what is missing, unknown or of another shape, TypeError for integers.
         """
+        _check_mapping(mapping)
         missing = [name for name in self._shapes if name not in mapping]
         if missing:
-            raise ValueError(f"mapping: expected also {', '.join(missing)}, "
-                             f"got {', '.join(map(str, mapping)) or 'nothing'}")
+            raise ValueError(f"mapping: expected also {_few(missing)}, got {_few(mapping) or 'nothing'}")
         self.update(mapping)
 
     def update(self, mapping):
         """Replace the parameters that `mapping` names, all or (on an error) none; the arrays are copied."""
+        _check_mapping(mapping)
         fresh = {}
         for name, value in mapping.items():
             if name not in self._shapes:
-                raise ValueError(f"mapping: expected names among {', '.join(self._shapes)}, got {name!r}")
-            value = np.asarray(value)
+                raise ValueError(f"mapping: expected names among {_few(self._shapes)}, got {name!r}")
+            value = plain(name, value)
             if value.dtype.kind != "f":
                 raise TypeError(f"{name}: expected a float array, got {value.dtype}; use .astype({self.dtype.name!r})")
             if value.shape != self._shapes[name]:
@@ -141,6 +167,10 @@ def load(path):
     if kind not in _KINDS:
         raise io.ModelFileError(f"{path}: holds a {kind!r}; this version knows {', '.join(sorted(_KINDS))}")
     try:
+        # Every layer has arrays: this bounds the work on a file by its size.
+        if isinstance(config.get("num_layers"), int) and config["num_layers"] > len(arrays):
+            raise ValueError(f"num_layers: expected at most one for each of {len(arrays)} arrays, "
+                             f"got {config['num_layers']}")
         layer = _KINDS[kind]._blank(config)
         layer.load_state_dict(arrays)
         return layer

@@ -2,7 +2,7 @@
 import numpy as np
 
 from .. import ops
-from .layer import Layer, count, pick_dtype, pick_layout, uniform
+from .layer import Layer, count, pick_dtype, pick_layout, plain, uniform
 
 
 class LinearTape:
@@ -19,7 +19,8 @@ class Linear(Layer):
 
     x (..., in_features) and y (..., out_features), of `dtype`; with layout="nmt" the features come first:
     x (in_features, ...).  Parameters weight (out_features, in_features), bias (out_features,); both start as
-    U(-1/sqrt(in_features), 1/sqrt(in_features)) drawn from `seed`.
+    U(-1/sqrt(in_features), 1/sqrt(in_features)) drawn from `seed`.  What `forward` keeps refers to x: x must not be
+    changed before `backward`.
 
     >>> import numpy as np
     >>> layer = Linear(3, 2, seed=0)
@@ -43,7 +44,7 @@ class Linear(Layer):
                            layout=self.layout, dtype=dtype.name), shapes, dtype)
 
     def _checked(self, name, x, features):
-        x = np.asarray(x)
+        x = plain(name, x)
         if x.dtype != self.dtype:
             raise TypeError(f"{name}: expected {self.dtype.name}, got {x.dtype}; use .astype({self.dtype.name!r})")
         axis = 0 if self.layout == "nmt" else -1
@@ -68,8 +69,8 @@ class Linear(Layer):
         return y.reshape(*x.shape[:-1], self.out_features)
 
     def forward(self, x):
-        """Return y and the tape for backward."""
-        x = np.asarray(x)
+        """Return y and the tape for backward, which refers to x: x must not be changed before backward."""
+        x = self._checked("x", x, self.in_features)
         return self(x), LinearTape(self, x)
 
     def backward(self, dy, tape, *, need_dx=True):

@@ -1,9 +1,11 @@
 """Losses that return their value and its gradient in one pass."""
 import numpy as np
 
+from .layer import plain
+
 
 def _scores(name, x):
-    x = np.asarray(x)
+    x = plain(name, x)
     if x.dtype not in (np.float32, np.float64):
         raise TypeError(f"{name}: expected float32 or float64, got {x.dtype}")
     return x
@@ -49,7 +51,7 @@ def softmax_cross_entropy(logits, target, *, mask=None, ignore_index=None, axis=
     """
     logits = np.moveaxis(_scores("logits", logits), axis, -1)
     classes, places = logits.shape[-1], logits.shape[:-1]
-    target = np.asarray(target)
+    target = plain("target", target)
     counted = np.ones(places, bool) if mask is None else _mask(mask, places)
     shifted = logits - logits.max(axis=-1, keepdims=True)
     gradient = np.exp(shifted)
@@ -120,7 +122,7 @@ def squared_error(y, target, *, mask=None, reduction="mean"):
 
 
 def _pair(name, x, target):
-    x, target = _scores(name, x), np.asarray(target)
+    x, target = _scores(name, x), plain("target", target)
     if target.dtype.kind != "f":
         raise TypeError(f"target: expected floats, got {target.dtype}")
     if target.shape != x.shape:

@@ -1,6 +1,7 @@
 """The long short-term memory layer."""
 import numpy as np
 
+from .layer import pick_dtype
 from .recurrent import _Recurrent
 
 
@@ -15,7 +16,8 @@ class LSTM(_Recurrent):
     D * hidden_size), all of `dtype`; `layout` "mtn" (also batch_first=True) and "nmt" order the axes of x and y
     otherwise, and x without m is one sequence.  Weights start as U(-1/sqrt(hidden_size), 1/sqrt(hidden_size)) drawn
     from `seed`; `forget_bias`, if given, is the first value of the forget rows of bias_ih, with those of bias_hh at 0.
-    `dropout` acts between layers and only in `forward`.
+    `dropout` acts between layers and only in `forward`, whose tape refers to x: x must not be changed before
+    `backward`.
     Hochreiter and Schmidhuber (1997) with the forget gate of Gers et al. (2000).
 
     >>> import numpy as np
@@ -32,8 +34,10 @@ class LSTM(_Recurrent):
         if forget_bias is not None:
             if not bias:
                 raise ValueError(f"forget_bias: expected None with bias=False, got {forget_bias!r}")
-            if not np.isfinite(forget_bias):
-                raise ValueError(f"forget_bias: expected a finite number, got {forget_bias!r}")
+            if isinstance(forget_bias, bool) or not isinstance(forget_bias, (int, float, np.integer, np.floating)):
+                raise TypeError(f"forget_bias: expected a number or None, got {type(forget_bias).__name__}")
+            if not abs(forget_bias) <= float(np.finfo(pick_dtype(dtype)).max):      # NaN is not either
+                raise ValueError(f"forget_bias: expected a number that is finite in dtype, got {forget_bias!r}")
         self._forget_bias = forget_bias
         super().__init__("lstm", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
                          layout, dtype, seed)

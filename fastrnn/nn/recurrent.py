@@ -2,7 +2,7 @@
 import numpy as np
 
 from .. import ops
-from .layer import Layer, count, fraction, pick_dtype, pick_layout, uniform
+from .layer import Layer, count, fraction, pick_dtype, pick_layout, plain, uniform
 
 GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3}
 _TIME = {"tmn": 0, "mtn": 1, "nmt": 2}              # where each layout has time ...
@@ -25,7 +25,11 @@ class Tape:
 
 
 class _Recurrent(Layer):
-    """num_layers layers of one cell in one or two directions; see RNN, LSTM and GRU."""
+    """num_layers layers of one cell in one or two directions; see RNN, LSTM and GRU.
+
+    A subclass has `_cells`, the plain one first; `_second`, how its constructor asks for the other; and `_pair`,
+    whether its state is one.
+    """
 
     def __init__(self, cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
                  layout, dtype, seed):
@@ -89,7 +93,7 @@ class _Recurrent(Layer):
 
     def _sequences(self, name, x):
         """x with an axis for m, and whether it had none."""
-        x = np.asarray(x)
+        x = plain(name, x)
         if x.ndim == 3:
             return x, False
         if x.ndim != 2:
@@ -106,9 +110,9 @@ class _Recurrent(Layer):
         shape = (len(self._blocks), self.hidden_size) if single else (len(self._blocks), m, self.hidden_size)
         checked = []
         for part in state if self._pair else (state,):
-            part = np.asarray(part)
+            label = f"{name} {'hc'[len(checked)]}" if self._pair else name
+            part = plain(label, part)
             if part.shape != shape:
-                label = f"{name} {'hc'[len(checked)]}" if self._pair else name
                 raise ValueError(f"{label}: expected shape (num_layers * directions, {'' if single else 'm, '}n_a) = "
                                  f"{shape}, got {part.shape}")
             checked.append(part[:, None] if single else part)
@@ -151,7 +155,10 @@ class _Recurrent(Layer):
         return y, self._joined(states, single)
 
     def forward(self, x, state=None):
-        """Run the layer for training, with dropout: as the call, and returns (y, state, tape)."""
+        """Run the layer for training, with dropout: as the call, and returns (y, state, tape).
+
+        The tape refers to x, instead of copying it: x must not be changed before backward.
+        """
         tape = Tape(self, False)
         y, states, _, tape.single = self._run(x, state, tape, False)
         return y, self._joined(states, tape.single), tape
@@ -202,7 +209,7 @@ class _Recurrent(Layer):
         return kept * self.dtype.type(1 / (1 - self.dropout))
 
     def backward(self, dy, tape, dstate=None, dcells=None, *, need_dx=True):
-        """Backpropagate through one forward; its tape can be used once.
+        """Backpropagate through one forward; its tape can be used once (a refused call does not count).
 
         dy is shaped as y, dstate as the state, dcells (LSTM: gradient of each c of the last layer) as y; each may
         be None.  Returns dx (None without need_dx), dstate and a dict of gradients with the keys of parameters().
@@ -214,12 +221,10 @@ class _Recurrent(Layer):
             raise ValueError("tape: expected one that was not used yet, got one that backward has used up")
         if dcells is not None and not self._pair:
             raise ValueError(f"dcells: expected None for {type(self).__name__}, which has no cell state")
-        dy, dcells = (None if g is None else self._as_y(name, g, tape.single)
+        dy, dcells = (None if g is None else self._as_y(name, g, tape)
                       for name, g in (("dy", dy), ("dcells", dcells)))
-        m = tape.parts[0].m
-        dstates = self._states("dstate", dstate, m, tape.single)
-        parts, tape.parts = tape.parts, []      # from here on it counts as used
-        layout, ends, grads = self.layout, [None] * len(self._blocks), {}
+        dstates = self._states("dstate", dstate, tape.parts[0].m, tape.single)
+        parts, layout, ends, grads = tape.parts, self.layout, [None] * len(self._blocks), {}
         for k in reversed(range(self.num_layers)):
             wanted = self.layout if k == self.num_layers - 1 else "tmn"
             if wanted != layout:
@@ -237,25 +242,25 @@ class _Recurrent(Layer):
                 mask = tape.masks[k - 1]
                 dx *= mask if layout == "tmn" else mask.transpose(_TO_TMN[layout])
             dy, dcells = dx, None
+        tape.parts = []         # used up, and only now: ops too may refuse an argument
         if dx is not None:
             if layout != self.layout:
                 dx = np.ascontiguousarray(dx.transpose(_TO_TMN[self.layout]))
             dx = self._without_m(dx) if tape.single else dx
         return dx, self._joined(ends, tape.single), {name: grads[name] for name in self._shapes}
 
-    def _as_y(self, name, g, single):
-        """A gradient of y with an axis for m; ops compares the shape of each direction's part."""
-        g, without = self._sequences(name, g)
-        if without != single:
-            raise ValueError(f"{name}: expected the shape of y, {'one sequence' if single else 'with m'}, "
-                             f"got {'one sequence' if without else 'an axis for m'}")
-        wide, got = self._directions * self.hidden_size, g.shape[_FEATURE[self.layout]]
-        if got != wide:
-            raise ValueError(f"{name}: expected {wide} features as y has, got {got}")
-        return g
+    def _as_y(self, name, g, tape):
+        """A gradient of y, compared with its shape, with an axis for m; ops checks the dtype."""
+        g = plain(name, g)
+        sizes = tape.parts[0].T, tape.parts[0].m, self._directions * self.hidden_size
+        expected = tuple(sizes[axis] for axis in _TO_TMN[self.layout] if axis != 1 or not tape.single)
+        if g.shape != expected:
+            raise ValueError(f"{name}: expected the shape of y, {expected}, got {g.shape}")
+        return self._sequences(name, g)[0]
 
     def __repr__(self):
         c = self._config
-        extra = [f"{k}={c[k]!r}" for k, plain in (("num_layers", 1), ("bias", True), ("dropout", 0.0),
-                 ("bidirectional", False), ("layout", "tmn"), ("dtype", "float32")) if c[k] != plain]
+        extra = [self._second] if self.cell != self._cells[0] else []
+        extra += [f"{k}={c[k]!r}" for k, plain in (("num_layers", 1), ("bias", True), ("dropout", 0.0),
+                  ("bidirectional", False), ("layout", "tmn"), ("dtype", "float32")) if c[k] != plain]
         return f"{type(self).__name__}({', '.join([str(self.input_size), str(self.hidden_size)] + extra)})"

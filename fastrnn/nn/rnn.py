@@ -12,7 +12,8 @@ class RNN(_Recurrent):
     x (T, m, input_size), state (num_layers * D, m, hidden_size) with D directions, y (T, m, D * hidden_size), all of
     `dtype`; `layout` "mtn" (also batch_first=True) and "nmt" order the axes of x and y otherwise, and x without m is
     one sequence.  Weights start as U(-1/sqrt(hidden_size), 1/sqrt(hidden_size)) drawn from `seed`; `dropout` acts
-    between layers and only in `forward`.  Elman, Finding structure in time (1990).
+    between layers and only in `forward`, whose tape refers to x: x must not be changed before `backward`.
+    Elman, Finding structure in time (1990).
 
     >>> import numpy as np
     >>> layer = RNN(3, 5, seed=0)
@@ -22,6 +23,7 @@ class RNN(_Recurrent):
     """
 
     _cells, _pair = ("rnn_tanh", "rnn_relu"), False
+    _second = "nonlinearity='relu'"
 
     def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
                  dropout=0.0, bidirectional=False, *, layout=None, dtype=np.float32, seed=None):
