@@ -5,7 +5,8 @@ Random numbers are those of `np.random`'s global state, as in the course.
 
 import numpy as np
 
-from .network import checked, initialize_parameters, optimize, softmax
+from ._checks import checked
+from .network import initialize_parameters, optimize, softmax
 
 LONGEST = 50        # characters that sample draws before it gives up on a newline
 
@@ -26,7 +27,13 @@ def sample(parameters, char_to_ix, seed):
     Wax, Waa, Wya, b, by = (p[key] for key in ("Wax", "Waa", "Wya", "b", "by"))
     if "\n" not in char_to_ix:
         raise ValueError('char_to_ix: expected a newline among its characters, got none')
-    newline = char_to_ix["\n"]
+    newline, vocab_size = char_to_ix["\n"], len(by)
+    if Wax.shape[1] != vocab_size:
+        raise ValueError(f'parameters["Wya"]: expected n_y = n_x = {Wax.shape[1]}, as what is drawn comes in next, '
+                         f"got {Wya.shape}")
+    if not 0 <= newline < vocab_size:
+        raise ValueError(f"char_to_ix: expected indices below {vocab_size}, the vocab_size of the parameters, "
+                         f"got {newline} for the newline")
     pre, indices = b, []        # Wax x is a column of Wax, and nothing for x = 0
     a = np.zeros_like(b)
     while len(indices) < LONGEST:
@@ -106,6 +113,12 @@ def model(data_x, ix_to_char, char_to_ix, num_iterations=35000, n_a=50, dino_nam
     strangers = sorted({c for name in examples for c in name if c not in char_to_ix} | ({"\n"} - char_to_ix.keys()))
     if strangers:
         raise ValueError(f"char_to_ix: expected every character of data_x and a newline, got none for {strangers}")
+    if not 0 <= min(char_to_ix.values()) <= max(char_to_ix.values()) < vocab_size:
+        raise ValueError(f"vocab_size: expected {len(char_to_ix)}, for indices from {min(char_to_ix.values())} to "
+                         f"{max(char_to_ix.values())} in char_to_ix, got {vocab_size}")
+    if missing := set(range(vocab_size)) - set(ix_to_char if hasattr(ix_to_char, "keys") else range(len(ix_to_char))):
+        raise ValueError(f"ix_to_char: expected a character for each index below vocab_size = {vocab_size}, "
+                         f"got none for {min(missing)}")
     parameters = initialize_parameters(n_a, vocab_size, vocab_size)
     loss = get_initial_loss(vocab_size, dino_names)
     np.random.seed(0)

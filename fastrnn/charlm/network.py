@@ -6,22 +6,24 @@ Parameters: Wax (n_a, n_x), Waa (n_a, n_a), Wya (n_y, n_a), b (n_a, 1), by (n_y,
 """
 
 import functools
+import inspect
 
 import numpy as np
 
 from .. import ops
-
-SHAPES = {"Wax": ("n_a", "n_x"), "Waa": ("n_a", "n_a"), "Wya": ("n_y", "n_a"), "b": ("n_a", 1), "by": ("n_y", 1)}
+from ._checks import checked, column, gradient, steps, text, unpacked
 
 
 def _also(**other_names):
     """Let the keyword of one edition of the course stand for that of the other."""
     def decorate(function):
+        order = list(inspect.signature(function).parameters)
+
         @functools.wraps(function)          # so that help() and inspect show the real signature
         def either(*args, **kwargs):
             for other, name in other_names.items():
                 if other in kwargs:
-                    if name in kwargs:
+                    if name in kwargs or order.index(name) < len(args):
                         raise TypeError(f"{other}: expected it or {name}, got both")
                     kwargs[name] = kwargs.pop(other)
             return function(*args, **kwargs)
@@ -38,7 +40,7 @@ def clip(gradients, maxValue):
     >>> clip(gradients, 5)["db"]
     array([[-5.,  1.]])
     """
-    return {key: gradients[key].clip(-maxValue, maxValue)
+    return {key: gradient(gradients, key).clip(-maxValue, maxValue)
             for key in ("dWaa", "dWax", "dWya", "db", "dby")}
 
 
@@ -53,7 +55,7 @@ def rnn_step_forward(parameters, a_prev, x):
     """
     p = checked(parameters)
     n_a, n_x = p["Wax"].shape
-    a_prev, x = _column("a_prev", a_prev, "n_a", n_a), _column("x", x, "n_x", n_x)
+    a_prev, x = column("a_prev", a_prev, "n_a", n_a), column("x", x, "n_x", n_x)
     a_next = np.tanh(p["Wax"] @ x + p["Waa"] @ a_prev + p["b"])
     return a_next, softmax(p["Wya"] @ a_next + p["by"])
 
@@ -73,8 +75,10 @@ def rnn_step_backward(dy, gradients, parameters, x, a, a_prev):
     """
     p = checked(parameters)
     n_y, n_a = p["Wya"].shape
-    dy, x = _column("dy", dy, "n_y", n_y), _column("x", x, "n_x", p["Wax"].shape[1])
-    a, a_prev = _column("a", a, "n_a", n_a), _column("a_prev", a_prev, "n_a", n_a)
+    dy, x = column("dy", dy, "n_y", n_y), column("x", x, "n_x", p["Wax"].shape[1])
+    a, a_prev = column("a", a, "n_a", n_a), column("a_prev", a_prev, "n_a", n_a)
+    for key in ("dWya", "dby", "db", "dWax", "dWaa", "da_next"):
+        gradient(gradients, key)
     dz = (p["Wya"].T @ dy + gradients["da_next"]) * (1 - a * a)
     gradients["dWya"] += dy @ a.T
     gradients["dby"] += dy
@@ -100,15 +104,15 @@ def rnn_forward(X, Y, a0, parameters, vocab_size=27):
     """
     p = checked(parameters, n_x=vocab_size)
     loss, y, states, x, _ = _forward(X, Y, a0, p)
-    steps = range(len(X))
-    a = {-1: np.array(a0)} | {t: states[t].reshape(-1, 1) for t in steps}
-    return loss, ({t: y[t].reshape(-1, 1) for t in steps}, a, {t: x[t].reshape(-1, 1) for t in steps})
+    y, later, x = ({t: row.reshape(-1, 1) for t, row in enumerate(rows)} for rows in (y, states, x))
+    return loss, (y, {-1: np.array(a0, states.dtype)} | later, x)
 
 
 def rnn_backward(X, Y, parameters, cache):
     """Gradients of the loss of one text, from the cache of rnn_forward.
 
     Returns gradients: dWax, dWaa, dWya, db, dby and da_next, the gradient of a0; and a, the dict of states.
+    Raises ValueError or TypeError naming the argument that does not fit, a cache of another number of steps too.
 
     >>> import numpy as np
     >>> from fastrnn.charlm import initialize_parameters, rnn_backward, rnn_forward
@@ -119,10 +123,8 @@ def rnn_backward(X, Y, parameters, cache):
     array([[-0.333, -0.333,  0.667]])
     """
     p = checked(parameters)
-    y_hat, a, x = cache
-    steps = range(len(X))
-    y, states, inputs = (np.array([column[t].ravel() for t in steps]) for column in (y_hat, a, x))
-    tape = ops.tape(_pack(p), inputs[:, np.newaxis], {"a0": a[-1].T, "a": states[:, np.newaxis]})
+    y, states, a0, x, a = unpacked(cache, text(X, Y, p), p)
+    tape = ops.tape(_pack(p), x[:, np.newaxis], {"a0": a0, "a": states[:, np.newaxis]})
     gradients, da0 = _backward(Y, y, states, p, tape)
     return {**gradients, "da_next": da0}, a
 
@@ -150,7 +152,7 @@ def optimize(X, Y, a_prev, parameters, learning_rate=0.01):
 
 @_also(learning_rate="lr")
 def update_parameters(parameters, gradients, lr):
-    """parameters[key] -= lr · gradients["d" + key], in place; returns parameters.
+    """parameters[key] -= lr · gradients["d" + key], in place, all or (on an error) none; returns parameters.
 
     >>> import numpy as np
     >>> from fastrnn.charlm import initialize_parameters, update_parameters
@@ -159,8 +161,8 @@ def update_parameters(parameters, gradients, lr):
     >>> update_parameters(parameters, gradients, lr=0.5)["b"]
     array([[-0.5]])
     """
-    for key in SHAPES:
-        parameters[key] -= lr * gradients[f"d{key}"]
+    for array, step in steps(parameters, gradients, lr):
+        np.subtract(array, step, out=array, casting="same_kind")
     return parameters
 
 
@@ -177,33 +179,6 @@ def initialize_parameters(n_a, n_x, n_y):
     return {**weights, "b": np.zeros((n_a, 1)), "by": np.zeros((n_y, 1))}
 
 
-def checked(parameters, **sizes):
-    """The five parameters, checked against each other and the sizes that are known."""
-    for key, letters in SHAPES.items():
-        if key not in parameters:
-            raise ValueError(f'parameters["{key}"]: expected shape ({letters[0]}, {letters[1]}), got nothing: the key is missing')
-        array = parameters[key]
-        if getattr(array, "dtype", None) not in (np.float32, np.float64):
-            raise TypeError(f'parameters["{key}"]: expected an array of float32 or float64, got '
-                            f'{getattr(array, "dtype", type(array).__name__)}; convert it with .astype(np.float64)')
-        fits = array.ndim == 2 and all(n == (sizes.setdefault(letter, n) if letter != 1 else 1)
-                                       for letter, n in zip(letters, array.shape))
-        if not fits:
-            known = ", ".join(f"{letter} = {sizes[letter]}" for letter in dict.fromkeys(letters) if letter in sizes)
-            raise ValueError(f'parameters["{key}"]: expected shape ({letters[0]}, {letters[1]}) with {known}, got {array.shape}')
-    return parameters
-
-
-def _column(name, value, letter, size):
-    """`value` as a column of floats of that size; (size,) would broadcast to a square."""
-    array = np.asarray(value)
-    if array.dtype.kind != "f":
-        raise TypeError(f"{name}: expected floats, got {array.dtype}; convert it with .astype(np.float64)")
-    if array.shape != (size, 1):
-        raise ValueError(f"{name}: expected shape ({letter}, 1) with {letter} = {size}, got {array.shape}")
-    return array
-
-
 def softmax(z):
     e = np.exp(z - z.max(axis=0))
     return e / e.sum(axis=0)
@@ -215,13 +190,8 @@ def _pack(p):
 
 def _forward(X, Y, a0, p):
     """loss, y (T, n_y), states (T, n_a), x (T, n_x), tape: the whole text in one call."""
-    T, n_x = len(X), p["Wax"].shape[1]
-    if len(Y) != T or T == 0:
-        raise ValueError(f"Y: expected as many indices as X has, at least one, got {len(Y)} for {T}")
-    a0 = _column("a0", a0, "n_a", len(p["b"]))
-    for name, indices, size in (("X", [i for i in X if i is not None], n_x), ("Y", Y, len(p["by"]))):
-        if len(indices) and not 0 <= min(indices) <= max(indices) < size:
-            raise ValueError(f"{name}: expected indices from 0 to {size - 1}, got {min(indices)} to {max(indices)}")
+    T, n_x = text(X, Y, p), p["Wax"].shape[1]
+    a0 = column("a0", a0, "n_a", len(p["b"]))
     x = np.zeros((T, n_x), p["Wax"].dtype)
     for t, index in enumerate(X):
         if index is not None:
