@@ -10,7 +10,7 @@ _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 def _member(name, mapping, key, what):
     """mapping[key], or an error that says what was expected there."""
-    if not isinstance(mapping, Mapping):
+    if type(mapping) is not dict and not isinstance(mapping, Mapping):      # the first is quick
         raise TypeError(f"{name}: expected a dict, got {type(mapping).__name__}")
     if key not in mapping:
         raise ValueError(f'{name}["{key}"]: expected {what}, got nothing: the key is missing')
