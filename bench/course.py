@@ -68,18 +68,25 @@ def check(kind, shape, dtype=np.float64):
         assert actual.shape == expected.shape and error <= tolerance, f"{kind} {shape} {name}: {error:.3g}"
 
 
+# Longer than OpenBLAS's threads spin after a product: what comes next should have the processors to itself.
+QUIET = 0.1
+
+
 def median_times(functions, seconds):
-    """Median seconds of each of `functions`, called in turns for about that long together, at least five times."""
+    """Median seconds of each of `functions`, called in turns for about that long together, at least five times.
+
+    A turn starts when the other's threads have gone quiet, with two calls that are not counted.
+    """
     times = [[] for _ in functions]
-    for _ in range(2):
-        for function in functions:
-            function()
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times[0]) < 5:
         for function, found in zip(functions, times):
-            start = time.perf_counter()
-            function()
-            found.append(time.perf_counter() - start)
+            time.sleep(QUIET)
+            for call in range(5):
+                start = time.perf_counter()
+                function()
+                if call > 1:
+                    found.append(time.perf_counter() - start)
     return [statistics.median(found) for found in times]
 
 
