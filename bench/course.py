@@ -68,8 +68,10 @@ def check(kind, shape, dtype=np.float64):
         assert actual.shape == expected.shape and error <= tolerance, f"{kind} {shape} {name}: {error:.3g}"
 
 
-# Longer than OpenBLAS's threads spin after a product: what comes next should have the processors to itself.
-QUIET = 0.1
+# OpenBLAS's threads spin for 2^28 ticks after a product, a tenth of a second or more: what comes next should have the
+# processors to itself.
+QUIET = 0.3
+TURN = 0.3  # seconds that one side then goes on: a processor that slept is slow at first
 
 
 def median_times(functions, seconds):
@@ -82,11 +84,13 @@ def median_times(functions, seconds):
     while time.perf_counter() < end or len(times[0]) < 5:
         for function, found in zip(functions, times):
             time.sleep(QUIET)
-            for call in range(5):
+            function()
+            function()
+            turn = time.perf_counter() + TURN
+            while time.perf_counter() < turn or len(found) < 5:
                 start = time.perf_counter()
                 function()
-                if call > 1:
-                    found.append(time.perf_counter() - start)
+                found.append(time.perf_counter() - start)
     return [statistics.median(found) for found in times]
 
 
@@ -95,7 +99,7 @@ def main():
     parser.add_argument("--shape", type=int, nargs=4, action="append", metavar=("N_X", "N_A", "M", "T"))
     parser.add_argument("--kind", choices=KINDS, action="append")
     parser.add_argument("--dtype", choices=["float32", "float64"], default="float64")
-    parser.add_argument("--seconds", type=float, default=3.0, help="time for each line (default 3)")
+    parser.add_argument("--seconds", type=float, default=6.0, help="time for each line (default 6)")
     options = parser.parse_args()
     dtype = np.dtype(options.dtype)
     settings = fastrnn.config()
