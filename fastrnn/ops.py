@@ -225,10 +225,11 @@ def product(a, b):
     return out
 
 
-def activate(name, x):
+def activate(name, x, out=None):
     """The elementwise function `name` ("exp", "sigmoid", "tanh") of x, a float32 or float64 array of any shape.
 
-    Returns a new array of x's shape and dtype. NaN gives NaN, infinities give the limits.
+    Returns a new array of x's shape and dtype; or fills `out`, a C-contiguous array like it, which may be x itself,
+    and returns that: a large new array costs more than its exponentials. NaN gives NaN, infinities give the limits.
 
     >>> import numpy as np
     >>> activate("sigmoid", np.array([0.0, np.inf]))
@@ -236,7 +237,10 @@ def activate(name, x):
     """
     _check.one_of("name", name, _ACTIVATIONS)
     x = _check.floats("x", x)
-    out = np.empty(x.shape, x.dtype)
+    if out is None:
+        out = np.empty(x.shape, x.dtype)
+    elif (_check.floats("out", out).shape, out.dtype) != (x.shape, x.dtype) or not out.flags.c_contiguous:
+        raise ValueError(f"out: expected a C-contiguous {x.dtype} array of shape {x.shape}, got {out.dtype} {out.shape}")
     _backend.active().activate(name, np.ascontiguousarray(x).reshape(-1), out.reshape(-1))
     return out
 

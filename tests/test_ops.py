@@ -357,3 +357,23 @@ def test_product_is_a_matrix_product(shape, dtype):
     assert got.shape == want.shape and got.dtype == dtype
     bound = inner * np.finfo(dtype).eps * (np.abs(a).astype(np.longdouble) @ np.abs(b).astype(np.longdouble))
     assert np.all(np.abs(got - want) <= bound)
+
+
+def test_activate_in_place(engine, dtype):
+    x = np.linspace(-9, 9, 75, dtype=dtype).reshape(3, 25)
+    want, got = ops.activate("tanh", x), x.copy()
+    assert ops.activate("tanh", got, out=got) is got and got.tobytes() == want.tobytes()
+
+
+@pytest.mark.parametrize(
+    "out, error",
+    [
+        (np.ones((2, 4)), "out: expected a C-contiguous float64 array of shape \\(4, 2\\), got float64 \\(2, 4\\)"),
+        (np.ones((4, 2), np.float32), "out: expected a C-contiguous float64 array of shape \\(4, 2\\), got float32"),
+        (np.ones((4, 4))[:, ::2], "out: expected a C-contiguous float64"),
+        (np.ones((4, 2), int), "out: "),
+    ],
+)
+def test_activate_refuses_other_room(out, error):
+    with pytest.raises((ValueError, TypeError), match=error):
+        ops.activate("exp", np.ones((4, 2)), out=out)

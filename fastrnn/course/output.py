@@ -15,10 +15,10 @@ def predict(a, W, b, output):
         z += b
         if output == "softmax":
             z -= z.max(axis=0, initial=-np.inf)     # exp can't overflow, and the quotient stays the same
-            z = ops.activate("exp", z)
+            ops.activate("exp", z, out=z)
             z /= z.sum(axis=0)
         else:
-            z = ops.activate("sigmoid", z)
+            ops.activate("sigmoid", z, out=z)
     return z.reshape(len(W), *a.shape[1:])
 
 
