@@ -198,7 +198,7 @@ def test_many_python_threads_at_once(isa):
     assert not wrong
 
 
-@pytest.mark.parametrize("sanitize", ["", "thread", "address,undefined"])
+@pytest.mark.parametrize("sanitize", ["", "thread", "address", "undefined"])
 def test_the_pool_alone(tmp_path, sanitize):
     """pool_check.c: regions, barriers, nesting, several callers and forks, on the C interface."""
     compiler = shutil.which("cc") or shutil.which("gcc")
@@ -213,8 +213,9 @@ def test_the_pool_alone(tmp_path, sanitize):
         pytest.skip(f"the compiler has no run-time library for -fsanitize={sanitize}")
     assert built.returncode == 0, built.stderr
 
-    # ThreadSanitizer does not follow a child of a process with threads.
-    sizes = ["300", "0"] if sanitize == "thread" else ["2000", "10"]
+    # ThreadSanitizer does not follow a child of a process with threads; AddressSanitizer's own allocator may be locked by
+    # another thread at the fork, and the child's new worker then waits for that lock for ever.
+    sizes = {"thread": ["300", "0"], "address": ["2000", "0"]}.get(sanitize, ["2000", "10"])
     fixed = ["setarch", os.uname().machine, "-R"] if sanitize == "thread" and shutil.which("setarch") else []
     done = subprocess.run([*fixed, str(program), *sizes], capture_output=True, text=True, timeout=300)
     if "unexpected memory mapping" in done.stderr:
