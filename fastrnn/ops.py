@@ -206,9 +206,8 @@ _QUIET_PRODUCT = 2**18
 def product(a, b):
     """a @ b for two matrices, in blocks that NumPy's BLAS computes on this thread alone.
 
-    After a product on many threads OpenBLAS's threads keep spinning for tens of milliseconds, and the kernels' own
-    threads, which come next, would have to share the processors with them. A product so large that its blocks would be
-    slivers is left whole.
+    After a product on many threads OpenBLAS's threads spin for a tenth of a second, and the kernels' own threads, which
+    come next, would share the processors with them. A product whose blocks would be slivers is left whole.
     """
     (rows, inner), columns = a.shape, b.shape[1]
     longer, shorter = max(rows, columns), min(rows, columns)
