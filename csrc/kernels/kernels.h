@@ -62,6 +62,7 @@ typedef struct {
     const fr_matrix *w;
     ptrdiff_t first, last;
     ptrdiff_t rows;
+    const real *const *left;   /* [rows] left operand of the product */
     const real *const *a_prev; /* [rows] hidden states before the step */
     const real *const *c_prev; /* [rows] cell states before the step (LSTM) */
     real *z;                   /* row of slots a sequence, z_row apart: the input side's sums; activated gates if `keep` */
