@@ -9,7 +9,7 @@ import pytest
 import fastrnn
 
 # Optional neighbours need what may not be installed; __main__ runs the command line when imported.
-_ELSEWHERE = ("fastrnn.torch", "fastrnn.onnx", "fastrnn.keras", "fastrnn.sklearn", "fastrnn.__main__", "fastrnn._core")
+_ELSEWHERE = ("fastrnn.torch", "fastrnn.sklearn", "fastrnn.__main__", "fastrnn._core")
 MODULES = ["fastrnn", *(found.name for found in pkgutil.walk_packages(fastrnn.__path__, "fastrnn.")
                         if not found.name.startswith(_ELSEWHERE))]
 
