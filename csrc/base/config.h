@@ -20,7 +20,9 @@
 #define FR_UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* Unrolls the loop that follows completely: arrays of vectors become registers only then. */
 #define FR_UNROLL _Pragma("GCC unroll 8")
-#define FR_PREFETCH(p) __builtin_prefetch(p)
+/* Into the second-level cache, for later; into the first, to be written soon. */
+#define FR_PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)
+#define FR_PREFETCH_WRITE(p) __builtin_prefetch(p, 1, 3)
 #else
 #error "fastrnn builds with gcc and clang; teach csrc/base/config.h this compiler"
 #endif

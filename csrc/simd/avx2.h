@@ -32,7 +32,6 @@ FR_INLINE void v_store_part(real *p, v_t v, int n) { V_OP(maskstore)(p, v_first_
 FR_INLINE v_t v_zero(void) { return V_OP(setzero)(); }
 FR_INLINE v_t v_set1(real s) { return V_OP(set1)(s); }
 FR_INLINE v_t v_bcast(const real *p) { return V_OP(set1)(*p); }
-FR_INLINE void v_prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
 
 /* As avx512.h does it, with halves instead of quarters. */
 FR_INLINE void v_transpose(v_t row[V_LANES])

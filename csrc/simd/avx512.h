@@ -29,7 +29,6 @@ FR_INLINE void v_store_part(real *p, v_t v, int n) { V_OP(mask_storeu)(p, (v_m)(
 FR_INLINE v_t v_zero(void) { return V_OP(setzero)(); }
 FR_INLINE v_t v_set1(real s) { return V_OP(set1)(s); }
 FR_INLINE v_t v_bcast(const real *p) { return V_OP(set1)(*p); }
-FR_INLINE void v_prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
 
 /* row[i] lane j and row[j] lane i change places. Shuffles move bits as they are: NaNs keep their payloads.
  * First within each 16 bytes: quarter q of row[S i + k] becomes column S q + k of the rows from S i on, S of them as a

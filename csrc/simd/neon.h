@@ -33,7 +33,6 @@ FR_INLINE void v_store_part(real *p, v_t v, int n)
 FR_INLINE v_t v_set1(real s) { return V_OP(vdupq_n)(s); }
 FR_INLINE v_t v_zero(void) { return V_OP(vdupq_n)((real)0); }
 FR_INLINE v_t v_bcast(const real *p) { return V_OP(vld1q_dup)(p); }
-FR_INLINE void v_prefetch(const void *p) { FR_PREFETCH(p); }
 
 FR_INLINE void v_transpose(v_t row[V_LANES])
 {

@@ -52,7 +52,6 @@ FR_INLINE void v_store_part(real *p, v_t v, int n)
 }
 FR_INLINE v_t v_zero(void) { return v_set1((real)0); }
 FR_INLINE v_t v_bcast(const real *p) { return v_set1(*p); }
-FR_INLINE void v_prefetch(const void *p) { FR_PREFETCH(p); }
 
 /* One compiler's name for interleaving two vectors is the other's error. */
 #if defined(__clang__)
