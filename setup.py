@@ -149,7 +149,7 @@ def extension():
     return Extension(
         "fastrnn._core",
         ["fastrnn/_core.pyx"],
-        depends=sorted(glob.glob("fastrnn/*.pxd") + sources() + glob.glob("csrc/isa/*.c")) + headers(),
+        depends=sorted(glob.glob("fastrnn/*.px[di]") + sources() + glob.glob("csrc/isa/*.c")) + headers(),
         define_macros=macros,
         py_limited_api=bool(macros),
     )

@@ -80,4 +80,65 @@ fr_status fr_backward(const fr_backward_args *args);
 /* out[i] = f(x[i]) with the kernels' own exp (0), sigmoid (1) or tanh (2). */
 void fr_activate(int isa, int bits, int function, const void *x, void *out, ptrdiff_t n);
 
+/* The affine map y = W x + b, at every position of a sequence.  W (n_y, n_x), b (n_y) or NULL for zeros; contiguous, read
+ * before fr_linear_new returns.  What it makes is no cell: it serves the calls here, and those above on weights alone. */
+typedef enum { FR_NO_ACTIVATION, FR_SOFTMAX, FR_SIGMOID } fr_activation;
+fr_status fr_linear_new(int isa, int bits, ptrdiff_t n_x, ptrdiff_t n_y, const void *W, const void *b, fr_weights **linear);
+typedef struct {
+    const fr_weights *weights; /* backward: after fr_weights_transpose */
+    ptrdiff_t T, m;
+    fr_array x;                /* (T, m, n_x) */
+    fr_array y;                /* (T, m, n_y) filled; backward: its gradient */
+    fr_activation activation;  /* forward: what y goes through, in place */
+    fr_array dx;               /* backward: (T, m, n_x) filled, or absent */
+    void *dW, *db;             /* backward: filled; db may be NULL */
+    int threads;
+    fr_interrupt interrupt;
+} fr_linear_args;
+fr_status fr_linear_forward(const fr_linear_args *args);
+fr_status fr_linear_backward(const fr_linear_args *args);
+
+/* Losses at every position, with scale · their gradients; what each position's loss is made of goes to parts (T, m, 3), as
+ * csrc/kernels/kernels.h has it.  Softmax: x are scores of n classes, the target a distribution or, if absent, a class. */
+typedef enum { FR_SOFTMAX_LOSS, FR_LOGISTIC_LOSS, FR_SQUARED_LOSS } fr_loss_kind;
+typedef struct {
+    int isa, bits;
+    fr_loss_kind kind;
+    ptrdiff_t T, m, n;
+    fr_array x, target, gradient; /* (T, m, n); gradient is filled */
+    const ptrdiff_t *index;       /* (T, m) contiguous, or NULL: the class; negative: the position doesn't count */
+    double scale;
+    void *parts;
+    int threads;
+    fr_interrupt interrupt;
+} fr_loss_args;
+fr_status fr_loss_backward(const fr_loss_args *args);
+
+/* dW (rows, n), contiguous: zero, plus dy (T, m, n) at each position to row index[position]; none where that is negative. */
+typedef struct {
+    int bits;
+    ptrdiff_t T, m, n, rows;
+    fr_array dy;
+    const ptrdiff_t *index; /* (T, m) contiguous */
+    void *dW;
+    int threads;
+} fr_scatter_args;
+fr_status fr_scatter_add(const fr_scatter_args *args);
+
+/* Recurrences without products over time: kind and operand[] as csrc/kernels/scan.inc has them, 0, 1 or 2. */
+typedef struct {
+    int isa, bits, kind;
+    ptrdiff_t T, m, n;
+    fr_array operand[3]; /* (T, m, n); the third for kind 2 alone */
+    const void *h0;   /* (m, n) contiguous, or NULL for zeros */
+    fr_array h;       /* (T, m, n): forward fills it, backward reads it */
+    void *hT;         /* (m, n): forward fills it or NULL; backward: the gradient of the last state, or NULL for zeros */
+    fr_array dh;      /* backward: (T, m, n) or absent */
+    fr_array din[3];  /* backward: filled.  Absent: this is a call forward */
+    void *dh0;        /* backward: (m, n) filled */
+    int threads;
+    fr_interrupt interrupt;
+} fr_scan_args;
+fr_status fr_scan_run(const fr_scan_args *args);
+
 #endif

@@ -82,3 +82,61 @@ cdef extern from "fastrnn.h" nogil:
     fr_status fr_backward(const fr_backward_args *args)
 
     void fr_activate(int isa, int bits, int function, const void *x, void *out, Py_ssize_t n)
+
+    ctypedef enum fr_activation:
+        FR_NO_ACTIVATION
+        FR_SOFTMAX
+        FR_SIGMOID
+    fr_status fr_linear_new(int isa, int bits, Py_ssize_t n_x, Py_ssize_t n_y, const void *W, const void *b,
+                            fr_weights **linear)
+    ctypedef struct fr_linear_args:
+        const fr_weights *weights
+        Py_ssize_t T, m
+        fr_array x, y
+        fr_activation activation
+        fr_array dx
+        void *dW
+        void *db
+        int threads
+        fr_interrupt interrupt
+    fr_status fr_linear_forward(const fr_linear_args *args)
+    fr_status fr_linear_backward(const fr_linear_args *args)
+
+    ctypedef enum fr_loss_kind:
+        FR_SOFTMAX_LOSS
+        FR_LOGISTIC_LOSS
+        FR_SQUARED_LOSS
+    ctypedef struct fr_loss_args:
+        int isa, bits
+        fr_loss_kind kind
+        Py_ssize_t T, m, n
+        fr_array x, target, gradient
+        const Py_ssize_t *index
+        double scale
+        void *parts
+        int threads
+        fr_interrupt interrupt
+    fr_status fr_loss_backward(const fr_loss_args *args)
+
+    ctypedef struct fr_scatter_args:
+        int bits
+        Py_ssize_t T, m, n, rows
+        fr_array dy
+        const Py_ssize_t *index
+        void *dW
+        int threads
+    fr_status fr_scatter_add(const fr_scatter_args *args)
+
+    ctypedef struct fr_scan_args:
+        int isa, bits, kind
+        Py_ssize_t T, m, n
+        fr_array operand[3]
+        const void *h0
+        fr_array h
+        void *hT
+        fr_array dh
+        fr_array din[3]
+        void *dh0
+        int threads
+        fr_interrupt interrupt
+    fr_status fr_scan_run(const fr_scan_args *args)

@@ -354,3 +354,6 @@ def activate(name, x, out):
             fr_activate(_isa, 8 * itemsize, function, source, target, n)
     finally:
         _release(&held)
+
+
+include "_positions.pxi"

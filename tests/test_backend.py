@@ -39,7 +39,8 @@ def test_the_extension_is_there():
 
 # ---- the two backends are one contract ----
 
-FUNCTIONS = ("forward", "backward", "activate")
+FUNCTIONS = ("forward", "backward", "activate", "linear_forward", "linear_backward", "loss", "scatter_add", "scan",
+             "scan_backward")
 
 
 @native
@@ -49,7 +50,7 @@ def test_signatures_are_the_same(name):
 
 
 @native
-@pytest.mark.parametrize("name", ["Weights", "Tape"])
+@pytest.mark.parametrize("name", ["Weights", "Tape", "Linear"])
 def test_constructors_are_the_same(name):
     ours, theirs = getattr(reference, name), getattr(_backend._core, name)
     assert inspect.signature(theirs) == inspect.signature(ours)

@@ -113,6 +113,44 @@ typedef struct {
     real *scratch;              /* FR_PIECE · FR_SCRATCH reals */
 } fr_outer;
 
+/* One row of a loss.  Filled: out = scale · the gradient of the loss (it may be x), and in part[] what the loss is made of:
+ *     softmax    Σ exp(x − max x), Σ t (x − max x), Σ t      the loss is part[2] log part[0] − part[1]
+ *     others     the loss in part[0] */
+typedef struct {
+    ptrdiff_t n;
+    const real *x;
+    const real *target;         /* n of them; softmax: NULL when the class `index` alone counts */
+    ptrdiff_t index;
+    real scale;
+    real *out;
+    real part[3];
+} fr_loss;
+
+/* A recurrence without products, kernels/scan.inc: `steps` steps of n units of one sequence.  FR_MIN_LSTM reads in[2]. */
+enum { FR_SCAN, FR_MIN_GRU, FR_MIN_LSTM };
+typedef struct {
+    int kind;
+    ptrdiff_t steps, n;
+    const real *in[3];          /* step t: in_step · t on */
+    ptrdiff_t in_step[3];
+    const real *h0;             /* the state before the first step */
+    real *h;                    /* filled with the states after each, h_step apart */
+    ptrdiff_t h_step;
+} fr_scan;
+typedef struct {
+    int kind;
+    ptrdiff_t steps, n;
+    const real *in[3];
+    ptrdiff_t in_step[3];
+    const real *h0, *h;         /* as forward left them; of h the last row is not read */
+    ptrdiff_t h_step;
+    const real *dh;             /* dh_step apart, or NULL for zeros */
+    ptrdiff_t dh_step;
+    real *din[3];               /* filled; may not overlap in */
+    ptrdiff_t din_step[3];
+    real *carry;                /* gradient of the last state; replaced by that of h0 */
+} fr_scan_grad;
+
 #define FR_PIECE 64    /* rows of one partial sum of a weight gradient */
 #define FR_SCRATCH 64  /* inputs of one packed panel of x, at most */
 
@@ -134,6 +172,12 @@ typedef struct fr_kernels {
     void (*gru_before_gates_grad)(const fr_step_grad *);
     void (*transpose)(real *dst, ptrdiff_t dst_row, const real *src, ptrdiff_t src_row, ptrdiff_t rows, ptrdiff_t columns);
     void (*activate)(int function, const real *x, real *out, ptrdiff_t n); /* 0 exp, 1 sigmoid, 2 tanh */
+    void (*softmax)(real *x, ptrdiff_t n);                                 /* in place */
+    void (*softmax_loss)(fr_loss *);
+    void (*logistic_loss)(fr_loss *);
+    void (*squared_loss)(fr_loss *);
+    void (*scan)(const fr_scan *);
+    void (*scan_grad)(const fr_scan_grad *);
 } fr_kernels;
 
 #endif

@@ -57,3 +57,44 @@ void fr_activate(int isa, int bits, int function, const void *x, void *out, ptrd
 {
     BY_TYPE(bits, fr_activate, isa, function, x, out, n);
 }
+
+static int runs(int isa, int bits) { return isa >= 0 && isa < fr_isa_count() && fr_isa_usable(isa) && (bits == 32 || bits == 64); }
+
+static int below(const ptrdiff_t *index, ptrdiff_t count, ptrdiff_t end)
+{
+    int good = 1;
+    for (ptrdiff_t i = 0; i < count; i++) good &= index[i] < end;
+    return good;
+}
+
+fr_status fr_linear_new(int isa, int bits, ptrdiff_t n_x, ptrdiff_t n_y, const void *W, const void *b, fr_weights **linear)
+{
+    *linear = NULL;
+    if (!runs(isa, bits) || n_x < 1 || n_y < 1 || !W) return FR_BAD_ARGUMENT;
+    return BY_TYPE(bits, fr_linear_new, isa, n_x, n_y, W, b, linear);
+}
+
+fr_status fr_linear_forward(const fr_linear_args *args) { return BY_TYPE(bits_of(args->weights), fr_linear_forward, args); }
+
+fr_status fr_linear_backward(const fr_linear_args *args) { return BY_TYPE(bits_of(args->weights), fr_linear_backward, args); }
+
+fr_status fr_loss_backward(const fr_loss_args *args)
+{
+    if (!runs(args->isa, args->bits) || args->n < 1 || (args->kind != FR_SOFTMAX_LOSS && !args->target.data)) return FR_BAD_ARGUMENT;
+    if (!args->target.data && !args->index) return FR_BAD_ARGUMENT;
+    if (args->index && !below(args->index, args->T * args->m, args->n)) return FR_BAD_ARGUMENT;
+    return BY_TYPE(args->bits, fr_loss_backward, args);
+}
+
+fr_status fr_scatter_add(const fr_scatter_args *args)
+{
+    if (!below(args->index, args->T * args->m, args->rows)) return FR_BAD_ARGUMENT;
+    BY_TYPE(args->bits, fr_scatter_add, args);
+    return FR_OK;
+}
+
+fr_status fr_scan_run(const fr_scan_args *args)
+{
+    if (!runs(args->isa, args->bits) || args->n < 1 || args->kind < 0 || args->kind > 2) return FR_BAD_ARGUMENT;
+    return BY_TYPE(args->bits, fr_scan_run, args);
+}

@@ -18,7 +18,14 @@
     FR_HIDDEN fr_status fr_tape_write_f##bits(fr_tape *, int quantity, const type *in);                                 \
     FR_HIDDEN fr_status fr_forward_f##bits(const fr_forward_args *);                                                    \
     FR_HIDDEN fr_status fr_backward_f##bits(const fr_backward_args *);                                                  \
-    FR_HIDDEN void fr_activate_f##bits(int isa, int function, const type *x, type *out, ptrdiff_t n);
+    FR_HIDDEN void fr_activate_f##bits(int isa, int function, const type *x, type *out, ptrdiff_t n);                   \
+    FR_HIDDEN fr_status fr_linear_new_f##bits(int isa, ptrdiff_t n_x, ptrdiff_t n_y, const type *W, const type *b,      \
+                                              fr_weights **);                                                           \
+    FR_HIDDEN fr_status fr_linear_forward_f##bits(const fr_linear_args *);                                              \
+    FR_HIDDEN fr_status fr_linear_backward_f##bits(const fr_linear_args *);                                             \
+    FR_HIDDEN fr_status fr_loss_backward_f##bits(const fr_loss_args *);                                                 \
+    FR_HIDDEN void fr_scatter_add_f##bits(const fr_scatter_args *);                                                     \
+    FR_HIDDEN fr_status fr_scan_run_f##bits(const fr_scan_args *);
 
 FR_ENTRIES(32, float)
 FR_ENTRIES(64, double)

@@ -24,3 +24,7 @@
 #include "sequence/plan.inc"
 #include "sequence/forward.inc"
 #include "sequence/backward.inc"
+#include "sequence/tiles.inc"
+#include "sequence/linear.inc"
+#include "sequence/loss.inc"
+#include "sequence/scan.inc"
