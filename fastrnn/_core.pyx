@@ -136,6 +136,12 @@ cdef void *_block(Held *held, object array, Py_ssize_t size, int itemsize, int f
     return view.buf
 
 
+cdef int _refuse(options) except -1:
+    given = [name for name, value in zip(options._fields, options) if not isinstance(value, (type(None), bool, float)) or value]
+    asked = ", ".join(given)
+    raise NotImplementedError(f"{asked}: not by the native backend yet")
+
+
 # An object made without its constructor holds nothing that C could read.
 cdef fr_weights *_packed(Weights weights) except NULL:
     if weights is None or weights.packed == NULL:
@@ -150,28 +156,33 @@ cdef fr_tape *_kept(Tape tape) except NULL:
 
 
 cdef class Weights:
-    """Weights(cell, W_x, W_a, b_x, b_a)
+    """Weights(cell, W_x, W_a, b_x, b_a, extras)
 --
 
     One cell's parameters, packed for the instruction set in force.
 
-    W_x (G n_a, n_x), W_a (G n_a, n_a), b_x, b_a (G n_a,) or None for zeros.  The arrays are copied.
+    W_x (G n_a, n_x), W_a (G n_a, n_h), b_x, b_a (G n_a,) or None for zeros.  The arrays are copied.
+    extras: None or what fastrnn.ops.Extras lists.
     """
     cdef fr_weights *packed
     cdef readonly str cell, dtype
-    cdef readonly Py_ssize_t n_x, n_a
+    cdef readonly Py_ssize_t n_x, n_a, n_h
+    cdef readonly object extras
     cdef readonly int gates
     cdef int itemsize
 
-    def __init__(self, cell, W_x, W_a, b_x, b_a):
+    def __init__(self, cell, W_x, W_a, b_x, b_a, extras):
         cdef Held held
         cdef void *pointers[4]
+        if extras is not None:
+            _refuse(extras)
         if self.packed != NULL:
             raise RuntimeError("fastrnn: weights are packed once")
         self.cell = cell
         self.gates = _GATES[cell]
         self.n_x = W_x.shape[1]
-        self.n_a = W_a.shape[1]
+        self.n_a = self.n_h = W_a.shape[1]
+        self.extras = extras
         self.itemsize = W_x.itemsize
         self.dtype = "float32" if self.itemsize == 4 else "float64"
         rows = self.gates * self.n_a
@@ -258,7 +269,7 @@ cdef class Tape:
             _release(&held)
 
 
-def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads):
+def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads, run):
     """Run `weights` over x from the states a0, c0 (None is zeros); fill y, aT, cT, cells unless None.
 
     Returns the tape if `training`, else None.
@@ -270,6 +281,8 @@ def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads):
     cdef fr_status status
     cdef int size
     cdef Py_ssize_t states
+    if run is not None:
+        _refuse(run)
     args.weights = _packed(w)
     size = w.itemsize
     if training:
@@ -297,7 +310,7 @@ def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads):
     return tape
 
 
-def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, threads):
+def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, threads, extras, accumulate):
     """Go back through time: from dy, daT, dcT, dcells (None is zeros) fill all gradients.
 
     dx may be None, dc0 is None but for an LSTM.  What is filled is overwritten, not added to.
@@ -309,6 +322,8 @@ def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, t
     cdef fr_status status
     cdef int size
     cdef Py_ssize_t states, rows
+    if accumulate:
+        raise NotImplementedError("accumulate: not by the native backend yet")
     args.tape = _kept(t)
     w = t.weights
     size = w.itemsize

@@ -126,14 +126,14 @@ def evaluate(backend, d, dtype, make=None, threads=1):
     def cast(array):
         return None if array is None else np.array(array, dtype)
 
-    weights = backend.Weights(d.cell, cast(d.W_x), cast(d.W_a), cast(d.b_x), cast(d.b_a))
+    weights = backend.Weights(d.cell, cast(d.W_x), cast(d.W_a), cast(d.b_x), cast(d.b_a), None)
     out = outputs(T, m, n_x, n_a, GATES[d.cell], lstm, make or (lambda name, shape: np.empty(shape, dtype)))
     a0, c0 = [cast(s) for s in d.state] if lstm else (cast(d.state[0]), None)
     daT, dcT = [cast(s) for s in d.dstate] if lstm else (cast(d.dstate[0]), None)
-    out.tape = backend.forward(weights, cast(d.x), a0, c0, out.y, out.aT, out.cT, out.cells, True, threads)
+    out.tape = backend.forward(weights, cast(d.x), a0, c0, out.y, out.aT, out.cT, out.cells, True, threads, None)
     backend.backward(
         out.tape, cast(d.dy), daT, dcT, cast(d.dcells),
-        out.dx, out.da0, out.dc0, out.dW_x, out.dW_a, out.db_x, out.db_a, threads,
+        out.dx, out.da0, out.dc0, out.dW_x, out.dW_a, out.db_x, out.db_a, threads, {}, False,
     )  # fmt: skip
     return out
 

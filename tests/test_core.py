@@ -17,12 +17,13 @@ def weights(isa):
 def test_empty_objects_are_refused(weights):
     empty = core.Weights.__new__(core.Weights)
     for use in (lambda: empty.lanes, lambda: empty.nbytes, lambda: core.Tape(empty, np.ones((1, 1, 3)), {}),
-                lambda: core.forward(empty, np.ones((1, 1, 3)), *[None] * 6, False, 1),
-                lambda: core.forward(None, np.ones((1, 1, 3)), *[None] * 6, False, 1)):  # fmt: skip
+                lambda: core.forward(empty, np.ones((1, 1, 3)), *[None] * 6, False, 1, None),
+                lambda: core.forward(None, np.ones((1, 1, 3)), *[None] * 6, False, 1, None)):  # fmt: skip
         with pytest.raises(ValueError, match="weights: expected packed weights"):
             use()
     tape = core.Tape.__new__(core.Tape)
-    for use in (lambda: tape.nbytes, lambda: tape.read("a", np.ones((1, 1, 2))), lambda: core.backward(tape, *[None] * 11, 1)):
+    for use in (lambda: tape.nbytes, lambda: tape.read("a", np.ones((1, 1, 2))),
+                lambda: core.backward(tape, *[None] * 11, 1, {}, False)):  # fmt: skip
         with pytest.raises(ValueError, match="tape: expected a filled tape"):
             use()
 
@@ -30,18 +31,18 @@ def test_empty_objects_are_refused(weights):
 def test_gradients_need_room(weights):
     tape = ops.forward(weights, np.ones((2, 1, 3)), training=True).tape
     with pytest.raises(ValueError, match="dW_x: expected an array to fill"):
-        core.backward(tape, *[None] * 11, 1)
+        core.backward(tape, *[None] * 11, 1, {}, False)
 
 
 def test_weights_are_packed_once(weights):
     with pytest.raises(RuntimeError, match="packed once"):
-        weights.__init__("lstm", np.ones((8, 3)), np.ones((8, 2)), None, None)
+        weights.__init__("lstm", np.ones((8, 3)), np.ones((8, 2)), None, None, None)
     assert ops.forward(weights, np.ones((2, 1, 3))).y.shape == (2, 1, 2)
 
 
 def test_other_elements_of_the_same_size_are_refused(weights):
     with pytest.raises(ValueError, match="expected float64 elements"):
-        core.Weights("lstm", np.ones((8, 3), np.int64), np.ones((8, 2), np.int64), None, None)
+        core.Weights("lstm", np.ones((8, 3), np.int64), np.ones((8, 2), np.int64), None, None, None)
     with pytest.raises(ValueError, match="expected float64 elements"):
-        core.forward(weights, np.ones((1, 1, 3), np.int64), *[None] * 6, False, 1)
+        core.forward(weights, np.ones((1, 1, 3), np.int64), *[None] * 6, False, 1, None)
 

@@ -72,12 +72,12 @@ def loss(d, changed):
     if d.cell == "lstm":
         value["c0"] = d.state[1]
     value.update(changed)
-    weights = reference.Weights(d.cell, value["W_x"], value["W_a"], value["b_x"], value["b_a"])
+    weights = reference.Weights(d.cell, value["W_x"], value["W_a"], value["b_x"], value["b_a"], None)
     y, aT = np.empty_like(d.dy), np.empty_like(d.dstate[0])
     cT = cells = None
     if d.cell == "lstm":
         cT, cells = np.empty_like(aT), np.empty_like(y)
-    assert reference.forward(weights, value["x"], value["a0"], value["c0"], y, aT, cT, cells, False, 1) is None
+    assert reference.forward(weights, value["x"], value["a0"], value["c0"], y, aT, cT, cells, False, 1, None) is None
     total = np.sum(y * d.dy) + np.sum(aT * d.dstate[0])
     return total if cells is None else total + np.sum(cT * d.dstate[1]) + np.sum(cells * d.dcells)
 
@@ -117,7 +117,7 @@ def test_gradients_by_central_differences(cell, of, sizes):
 def test_step_functions_alone(cell):
     """A step's gradient by central differences, from a step's own functions, with no loop around them."""
     d = data(cell, (3, 4, 2, 1), "float64")
-    weights = reference.Weights(cell, d.W_x, d.W_a, d.b_x, d.b_a)
+    weights = reference.Weights(cell, d.W_x, d.W_a, d.b_x, d.b_a, None)
     step, step_grad = sequence._STEPS[cell]
     names = "ac"[: len(d.state)]
     prev, grads = dict(zip(names, d.state)), dict(zip(names, d.dstate))
@@ -183,15 +183,15 @@ def test_none_stands_for_zeros(cell):
     zeros = np.zeros((m, n_a))
     results = []
     for bias, state, steps in ((None, None, None), (np.zeros(rows), zeros, np.zeros((T, m, n_a)))):
-        weights = reference.Weights(cell, d.W_x, d.W_a, bias, bias)
+        weights = reference.Weights(cell, d.W_x, d.W_a, bias, bias, None)
         c_state = state if lstm_cell else None
         y, aT = np.empty((T, m, n_a)), np.empty((m, n_a))
         cT = np.empty((m, n_a)) if lstm_cell else None
-        tape = reference.forward(weights, d.x, state, c_state, y, aT, cT, None, True, 1)
+        tape = reference.forward(weights, d.x, state, c_state, y, aT, cT, None, True, 1, None)
         da0, dc0 = np.empty((m, n_a)), np.empty((m, n_a)) if lstm_cell else None
         dW_x, dW_a, db_x, db_a = np.empty((rows, n_x)), np.empty((rows, n_a)), np.empty(rows), np.empty(rows)
         reference.backward(
-            tape, d.dy, state, c_state, steps if lstm_cell else None, None, da0, dc0, dW_x, dW_a, db_x, db_a, 1
+            tape, d.dy, state, c_state, steps if lstm_cell else None, None, da0, dc0, dW_x, dW_a, db_x, db_a, 1, {}, False
         )
         results.append(b"".join(array.tobytes() for array in (y, aT, da0, dW_x, dW_a, db_x, db_a)))
     assert results[0] == results[1]
@@ -200,7 +200,7 @@ def test_none_stands_for_zeros(cell):
 def test_weights_and_tapes_hold_copies():
     d = data("gru_after", SIZES, "float64")
     W_x = d.W_x.copy()
-    weights = reference.Weights("gru_after", W_x, d.W_a, None, None)
+    weights = reference.Weights("gru_after", W_x, d.W_a, None, None, None)
     W_x[:] = 0
     assert np.array_equal(weights.W_x, d.W_x)
     values = {name: np.ones((2, 4) if name == "a0" else (5, 2, 4)) for name in reference.TAPE_NAMES["gru_after"]}
@@ -225,7 +225,7 @@ def test_sigmoid_at_its_limits(dtype):
 def test_relu_lets_nan_through():
     assert np.isnan(activations.relu(np.array([np.nan]))[0])
     d = data("rnn_relu", (2, 2, 1, 1), "float64")
-    weights = reference.Weights("rnn_relu", d.W_x, d.W_a, None, None)
+    weights = reference.Weights("rnn_relu", d.W_x, d.W_a, None, None, None)
     now = {"a": np.array([[np.nan, 0.0]])}
     grads = rnn.rnn_relu_step_grad(weights, d.x[0], {"a": d.state[0]}, now, {"a": np.array([[1.0, np.inf]])})
     assert grads["b_x"].tolist() == [1, 0]

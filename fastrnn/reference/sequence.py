@@ -33,16 +33,20 @@ _STEPS = {
 
 
 class Weights:
-    """One cell's parameters: W_x (G n_a, n_x), W_a (G n_a, n_a), b_x and b_a (G n_a,) or None for zeros.
+    """One cell's parameters: W_x (G n_a, n_x), W_a (G n_a, n_h), b_x and b_a (G n_a,) or None for zeros.
 
-    They are copied: what the caller does to the arrays afterwards changes nothing.
+    extras: None or what fastrnn.ops.Extras lists, referred to. The others are copied: what the caller does to the arrays afterwards changes nothing.
     """
 
-    def __init__(self, cell, W_x, W_a, b_x, b_a):
+    def __init__(self, cell, W_x, W_a, b_x, b_a, extras):
+        if extras is not None:
+            raise NotImplementedError("extras")
+        self.extras = extras
         self.cell = cell
         self.gates = GATES[cell]
         self.n_x = W_x.shape[1]
-        self.n_a = W_a.shape[1]
+        self.n_a = W_a.shape[0] // self.gates
+        self.n_h = W_a.shape[1]
         self.dtype = W_x.dtype.name
         self.W_x = W_x.copy()
         self.W_a = W_a.copy()
@@ -73,11 +77,13 @@ class Tape:
         return {name: value[t] for name, value in self._values.items() if name not in _INITIAL}
 
 
-def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads):
+def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads, run):
     """Run `weights` over x from the states a0, c0 (None is zeros); fill y, aT, cT, cells unless None.
 
     Returns the tape if `training`, else None. `threads` has no meaning here.
     """
+    if run is not None:
+        raise NotImplementedError("run")
     T, m = x.shape[:2]
     zeros = np.zeros((m, weights.n_a), weights.dtype)
     now = {"a": zeros if a0 is None else a0}
@@ -105,11 +111,13 @@ def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads):
     return Tape(weights, x, values) if training else None
 
 
-def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, threads):
+def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, threads, extras, accumulate):
     """Go back through time: from dy, daT, dcT, dcells (None is zeros) fill all gradients.
 
     dx may be None, dc0 is None but for an LSTM. What is filled is overwritten, not added to.
     """
+    if extras or accumulate:
+        raise NotImplementedError("accumulate")
     weights, x = tape.weights, tape._x
     zeros = np.zeros((tape.m, weights.n_a), weights.dtype)
     d = {"a": zeros if daT is None else daT}

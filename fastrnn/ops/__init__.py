@@ -1,0 +1,19 @@
+"""The array interface: a sequence forward, and back; checks, layouts and memory above either backend.
+
+Layouts name the axes of x from the slowest to the fastest: "tmn" (T, m, n), "mtn" (m, T, n), "nmt" (n, m, T).
+Backends see time-major views of all three, so that no layout costs a copy. States are (m, n_a) in every layout,
+hidden states (m, n_h) where a projection makes them narrower.
+"""
+
+from .._backend import active
+from .elementwise import activate, product
+from .run import Run
+from .sequence import Gradients, Result, backward, forward
+from .tapes import read, tape, tape_names
+from .weights import Extras, pack
+
+# `active` is for layers, which know ops and not what is below it.
+__all__ = [
+    "Extras", "Gradients", "Result", "Run", "activate", "active", "backward", "forward", "pack", "product", "read",
+    "tape", "tape_names",
+]  # fmt: skip

@@ -1,0 +1,66 @@
+"""Layouts, and the checks of arrays that come and go in one."""
+
+import numpy as np
+
+from .. import _check
+
+DTYPES = {"float32": _check.FLOAT32, "float64": _check.FLOAT64}
+GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3}
+# Each of the three permutations is its own inverse: one table leads there and back.
+_PERMUTATIONS = {"tmn": (0, 1, 2), "mtn": (1, 0, 2), "nmt": (2, 1, 0)}
+
+
+def permutation(layout):
+    try:
+        return _PERMUTATIONS[layout]
+    except (KeyError, TypeError):
+        raise ValueError(f"layout: expected one of tmn, mtn, nmt, got {layout!r}") from None
+
+
+def check_sequence(name, value, dtype, layout, n, size, T=None, m=None):
+    """`value`, given in `layout` with a feature axis `n` of that size, as a checked time-major view."""
+    order = permutation(layout)
+    array = _check.floats(name, value, dtype)
+    if array.ndim == 3:
+        view = array if layout == "tmn" else array.transpose(order)
+        shape = view.shape
+        if shape[2] == size and (T is None or shape[0] == T and shape[1] == m):
+            return view
+    axes = ("T", "m", n)
+    known = {n: size} if T is None else {"T": T, "m": m, n: size}
+    raise _check.shape_error(name, array, [axes[k] for k in order], known)
+
+
+def empty(T, m, n, dtype, layout):
+    """A new C-contiguous array in `layout`, and its time-major view."""
+    order = permutation(layout)
+    if layout == "tmn":
+        array = np.empty((T, m, n), dtype)
+        return array, array
+    sizes = (T, m, n)
+    array = np.empty([sizes[k] for k in order], dtype)
+    return array, array.transpose(order)
+
+
+def check_states(name, when, states, lstm, dtype, m, n_a, n_h):
+    """The tuple `states` as two checked arrays or Nones, for a and for c."""
+    if states is None:
+        return None, None
+    count = 2 if lstm else 1
+    if not isinstance(states, (tuple, list)) or len(states) != count:
+        got = f"{len(states)} of them" if isinstance(states, (tuple, list)) else type(states).__name__
+        wanted = f"(a{when}, c{when})" if lstm else f"(a{when},)"
+        raise ValueError(f"{name}: expected a tuple {wanted}, got {got}")
+    a, c = states if lstm else (states[0], None)
+    if a is not None:
+        a = check_state(f"{name}[0]", a, dtype, m, n_h, "n_a" if n_h == n_a else "n_h")
+    if c is not None:
+        c = check_state(f"{name}[1]", c, dtype, m, n_a)
+    return a, c
+
+
+def check_state(name, value, dtype, m, n, axis="n_a"):
+    array = _check.floats(name, value, dtype)
+    if array.shape != (m, n):
+        raise _check.shape_error(name, array, ("m", axis), {"m": m, axis: n})
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
