@@ -77,6 +77,21 @@ typedef struct {
 } fr_backward_args;
 fr_status fr_backward(const fr_backward_args *args);
 
+/* Live states of a stack of one-directional layers: `count` weights of one element type, of which each reads what the one
+ * before writes.  They must outlive it.  States begin at zero.  One call at a time; streams of the same weights are
+ * independent of each other. */
+typedef struct fr_stream fr_stream;
+fr_status fr_stream_new(const fr_weights *const *weights, int count, ptrdiff_t capacity, fr_stream **stream);
+void fr_stream_free(fr_stream *stream);
+size_t fr_stream_bytes(const fr_stream *stream);
+/* One step of the states `ids` [rows], each at most once, or (NULL, with rows = capacity) of all: x (rows, n_x) to y (rows,
+ * n_h), contiguous.  Takes no memory.  FR_BAD_ARGUMENT for an id that is not there or twice: nothing has changed then. */
+fr_status fr_stream_step(fr_stream *stream, const ptrdiff_t *ids, ptrdiff_t rows, const void *x, void *y);
+fr_status fr_stream_clear(fr_stream *stream, const ptrdiff_t *ids, ptrdiff_t rows);
+/* All states, (count, capacity, n_h) and (count, capacity, n_a); c may be NULL, and in writing a too: zeros. */
+void fr_stream_read(const fr_stream *stream, void *a, void *c);
+void fr_stream_write(fr_stream *stream, const void *a, const void *c);
+
 /* out[i] = f(x[i]) with the kernels' own exp (0), sigmoid (1) or tanh (2). */
 void fr_activate(int isa, int bits, int function, const void *x, void *out, ptrdiff_t n);
 

@@ -372,3 +372,4 @@ def activate(name, x, out):
 
 
 include "_positions.pxi"
+include "_stream.pxi"

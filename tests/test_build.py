@@ -271,7 +271,7 @@ def test_a_wheel_from_the_sdist_works(sdist, tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     assert any(re.fullmatch(r"fastrnn/_core\S*\.so", name) for name in names)
     assert "fastrnn/data/dinosaurs.txt" in names and "fastrnn/data/places.txt" in names
-    assert not [name for name in names if name.endswith((".pyx", ".pxd", ".c", ".h", ".inc"))]
+    assert not [name for name in names if name.endswith((".pyx", ".pxd", ".pxi", ".c", ".h", ".inc"))]
     assert not [name for name in names if name.startswith(("tests", "bench", "csrc"))]
     assert python(site, WORK).splitlines()[0] == "native"
 

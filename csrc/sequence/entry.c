@@ -53,6 +53,36 @@ fr_status fr_forward(const fr_forward_args *args) { return BY_TYPE(bits_of(args-
 
 fr_status fr_backward(const fr_backward_args *args) { return BY_TYPE(bits_of(args->tape), fr_backward, args); }
 
+fr_status fr_stream_new(const fr_weights *const *weights, int count, ptrdiff_t capacity, fr_stream **stream)
+{
+    *stream = NULL;
+    if (count < 1 || capacity < 0) return FR_BAD_ARGUMENT;
+    for (int k = 1; k < count; k++)
+        if (bits_of(weights[k]) != bits_of(weights[0])) return FR_BAD_ARGUMENT;
+    return BY_TYPE(bits_of(weights[0]), fr_stream_new, weights, count, capacity, stream);
+}
+
+void fr_stream_free(fr_stream *stream) { fr_free(stream); }
+
+size_t fr_stream_bytes(const fr_stream *stream) { return BY_TYPE(bits_of(stream), fr_stream_bytes, stream); }
+
+fr_status fr_stream_step(fr_stream *stream, const ptrdiff_t *ids, ptrdiff_t rows, const void *x, void *y)
+{
+    return BY_TYPE(bits_of(stream), fr_stream_step, stream, ids, rows, x, y);
+}
+
+fr_status fr_stream_clear(fr_stream *stream, const ptrdiff_t *ids, ptrdiff_t rows)
+{
+    return BY_TYPE(bits_of(stream), fr_stream_clear, stream, ids, rows);
+}
+
+void fr_stream_read(const fr_stream *stream, void *a, void *c) { BY_TYPE(bits_of(stream), fr_stream_read, stream, a, c); }
+
+void fr_stream_write(fr_stream *stream, const void *a, const void *c)
+{
+    BY_TYPE(bits_of(stream), fr_stream_write, stream, a, c);
+}
+
 void fr_activate(int isa, int bits, int function, const void *x, void *out, ptrdiff_t n)
 {
     BY_TYPE(bits, fr_activate, isa, function, x, out, n);

@@ -25,7 +25,13 @@
     FR_HIDDEN fr_status fr_linear_backward_f##bits(const fr_linear_args *);                                             \
     FR_HIDDEN fr_status fr_loss_backward_f##bits(const fr_loss_args *);                                                 \
     FR_HIDDEN void fr_scatter_add_f##bits(const fr_scatter_args *);                                                     \
-    FR_HIDDEN fr_status fr_scan_run_f##bits(const fr_scan_args *);
+    FR_HIDDEN fr_status fr_scan_run_f##bits(const fr_scan_args *);                                                      \
+    FR_HIDDEN fr_status fr_stream_new_f##bits(const fr_weights *const *, int count, ptrdiff_t capacity, fr_stream **);  \
+    FR_HIDDEN size_t fr_stream_bytes_f##bits(const fr_stream *);                                                        \
+    FR_HIDDEN fr_status fr_stream_step_f##bits(fr_stream *, const ptrdiff_t *ids, ptrdiff_t rows, const type *x, type *y); \
+    FR_HIDDEN fr_status fr_stream_clear_f##bits(fr_stream *, const ptrdiff_t *ids, ptrdiff_t rows);                     \
+    FR_HIDDEN void fr_stream_read_f##bits(const fr_stream *, type *a, type *c);                                         \
+    FR_HIDDEN void fr_stream_write_f##bits(fr_stream *, const type *a, const type *c);
 
 FR_ENTRIES(32, float)
 FR_ENTRIES(64, double)

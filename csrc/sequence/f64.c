@@ -28,3 +28,4 @@
 #include "sequence/linear.inc"
 #include "sequence/loss.inc"
 #include "sequence/scan.inc"
+#include "sequence/stream.inc"

@@ -1,0 +1,160 @@
+# Streams of the native backend; included by _core.pyx.
+
+# Multiply-adds of a step (some ten microseconds) from which other threads get the GIL meanwhile.
+cdef Py_ssize_t _WORTH_RELEASING = 1 << 19
+
+
+cdef class Stream:
+    """Stream(weights, capacity, normalise, empty)
+--
+
+    Live states of a stack of layers: `weights` a tuple of Weights, `capacity` states of each.
+
+    `normalise(stream, x, ids, out)` returns arguments of `step` that fit, or raises: it is asked for those that don't fit
+    as they are.  `empty(shape)` makes the arrays that `step` returns.
+    """
+    cdef fr_stream *live
+    cdef readonly tuple weights
+    cdef readonly Py_ssize_t capacity, n_x, n_h
+    cdef readonly str dtype
+    cdef object normalise, empty, whole
+    cdef Py_ssize_t work
+    cdef int itemsize
+    cdef bint busy
+
+    def __init__(self, weights, capacity, normalise, empty):
+        cdef const fr_weights *packed[64]
+        cdef Weights w
+        cdef int k
+        if self.live != NULL:
+            raise RuntimeError("fastrnn: a stream is made once")
+        if not 0 < len(weights) <= 64:
+            raise ValueError(f"weights: expected 1 to 64 layers, got {len(weights)}")
+        self.weights, self.capacity, self.normalise, self.empty = tuple(weights), capacity, normalise, empty
+        for k in range(len(weights)):
+            w = weights[k]
+            packed[k] = _packed(w)
+            self.work += w.gates * w.n_a * (w.n_x + w.n_h)
+        self.n_x, self.n_h, self.itemsize, self.dtype = weights[0].n_x, w.n_h, w.itemsize, w.dtype
+        self.whole = (self.capacity, self.n_h)
+        _check(fr_stream_new(packed, len(weights), self.capacity, &self.live))
+
+    def __dealloc__(self):
+        fr_stream_free(self.live)
+
+    @property
+    def nbytes(self):
+        """Bytes of the states and of the room for a step; the weights are shared."""
+        return fr_stream_bytes(self._usable())
+
+    cdef fr_stream *_usable(self) except NULL:
+        if self.live == NULL:
+            raise ValueError("stream: expected a stream, got an empty object")
+        if self.busy:
+            raise RuntimeError("stream: another thread is in a call of this stream; give each thread one of its own")
+        return self.live
+
+    def step(self, x, ids=None, out=None):
+        """step(x, ids=None, out=None)
+--
+
+        Take one step of all states, or of those that `ids` lists, each at most once.
+
+        x (capacity, n_x), or (len(ids), n_x), of the weights' dtype; ids integers from 0 up to capacity.
+        Returns y (capacity, n_h), or (len(ids), n_h): a new array, or `out`, a C-contiguous one of that shape.
+        With out given nothing is allocated.  A refused call changes nothing.
+        """
+        done = self._step(x, ids, out)
+        if done is None:
+            x, ids, out = self.normalise(self, x, ids, out)
+            done = self._step(x, ids, out)
+            if done is None:
+                raise ValueError("ids: expected different ones from 0 up to capacity")
+        return done
+
+    # What step returns, or None where an argument has another form than C reads.
+    cdef object _step(self, object x, object ids, object out):
+        cdef Py_buffer views[3]
+        cdef int held = 0
+        cdef Py_ssize_t rows = self.capacity
+        cdef const Py_ssize_t *chosen = NULL
+        cdef fr_stream *live = self._usable()
+        cdef fr_status status
+        cdef char kind = c"f" if self.itemsize == 4 else c"d"
+        try:
+            if ids is not None:
+                PyObject_GetBuffer(ids, &views[held], PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+                held += 1
+                if views[0].ndim != 1 or views[0].itemsize != sizeof(Py_ssize_t) or views[0].format[0] not in (c"l", c"q"):
+                    return None
+                rows, chosen = views[0].shape[0], <const Py_ssize_t *>views[0].buf
+            PyObject_GetBuffer(x, &views[held], PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+            held += 1
+            if not _is_matrix(&views[held - 1], rows, self.n_x, self.itemsize, kind):
+                return None
+            if out is None:
+                out = self.empty(self.whole if ids is None else (rows, self.n_h))
+            PyObject_GetBuffer(out, &views[held], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE | PyBUF_FORMAT)
+            held += 1
+            if not _is_matrix(&views[held - 1], rows, self.n_h, self.itemsize, kind):
+                return None
+            if rows * self.work < _WORTH_RELEASING:
+                status = fr_stream_step(live, chosen, rows, views[held - 2].buf, views[held - 1].buf)
+            else:
+                self.busy = True
+                with nogil:
+                    status = fr_stream_step(live, chosen, rows, views[held - 2].buf, views[held - 1].buf)
+                self.busy = False
+            return out if status == FR_OK else None
+        except (TypeError, ValueError, BufferError):
+            return None  # not a buffer, or not contiguous: normalise says what is wrong, or copies
+        finally:
+            while held:
+                held -= 1
+                PyBuffer_Release(&views[held])
+
+    def clear(self, ids):
+        """Set the states `ids` (None: all) to zero."""
+        cdef Held held
+        cdef void *chosen
+        held.count = 0
+        try:
+            if ids is None:
+                _check(fr_stream_clear(self._usable(), NULL, self.capacity))
+            else:
+                PyObject_GetBuffer(ids, &held.views[0], PyBUF_C_CONTIGUOUS)
+                held.count = 1
+                _check(fr_stream_clear(self._usable(), <const Py_ssize_t *>held.views[0].buf, len(ids)))
+        finally:
+            _release(&held)
+
+    def read(self, a, c):
+        """Fill a (layers, capacity, n_h) and, unless None, c (layers, capacity, n_a) with all states."""
+        self._move(a, c, False)
+
+    def write(self, a, c):
+        """Replace all states by such arrays; None is zeros."""
+        self._move(a, c, True)
+
+    cdef int _move(self, a, c, bint inwards) except -1:
+        cdef Held held
+        cdef void *pointers[2]
+        cdef int flags = 0 if inwards else PyBUF_WRITABLE
+        cdef Py_ssize_t states = len(self.weights) * self.capacity
+        self._usable()
+        held.count = 0
+        try:
+            pointers[0] = _block(&held, a, states * self.n_h, self.itemsize, flags)
+            pointers[1] = _block(&held, c, states * self.weights[0].n_a, self.itemsize, flags)
+            if inwards:
+                fr_stream_write(self.live, pointers[0], pointers[1])
+            else:
+                fr_stream_read(self.live, pointers[0], pointers[1])
+        finally:
+            _release(&held)
+        return 0
+
+
+cdef inline bint _is_matrix(Py_buffer *view, Py_ssize_t rows, Py_ssize_t columns, int itemsize, char kind) noexcept:
+    return (view.ndim == 2 and view.shape[0] == rows and view.shape[1] == columns and view.itemsize == itemsize
+            and view.format[0] == kind)
