@@ -49,9 +49,22 @@ typedef enum { FR_A0, FR_A, FR_C0, FR_C, FR_GATE } fr_quantity; /* FR_GATE + k: 
 fr_status fr_tape_read(const fr_tape *tape, int quantity, void *out);
 fr_status fr_tape_write(fr_tape *tape, int quantity, const void *in);
 
+/* How the sequences of a call run; all zero: each through all of x, forward.
+ * Past its length nothing of a sequence is read, and what is filled there is zeros; its last state is that at its own end,
+ * and with a length of 0 the initial one.  Reversed, a sequence runs from its own end to time 0, its last state is that at
+ * time 0, and every array keeps the order of time.  A flag at time t starts a segment there: forward, time t begins from
+ * zero states; reversed, time t − 1 does.  No gradient crosses. */
+typedef struct {
+    const ptrdiff_t *lengths;    /* (m) 0 … T in any order, or NULL: all T */
+    const unsigned char *reset;  /* (T, m) flags, not 0 is true, or NULL: none */
+    ptrdiff_t reset_t, reset_m;  /* their strides */
+    int reverse;                 /* 0 or 1 */
+} fr_run;
+
 typedef struct {
     const fr_weights *weights;
     ptrdiff_t T, m;
+    fr_run run;
     fr_array x;           /* (T, m, n_x) */
     const void *a0, *c0;  /* (m, n_a) contiguous, or NULL for zeros; c0 for LSTM alone */
     fr_array y;           /* (T, m, n_a) every hidden state, or absent */
@@ -65,13 +78,15 @@ fr_status fr_forward(const fr_forward_args *args);
 
 typedef struct {
     const fr_tape *tape;
-    fr_array x;               /* as it was in forward */
+    fr_run run;               /* as they were in forward: run */
+    fr_array x;               /* and x */
     fr_array dy, dcells;      /* (T, m, n_a) gradients of every state, or absent */
     const void *daT, *dcT;    /* (m, n_a) gradients of the last states, or NULL */
     fr_array dx;              /* (T, m, n_x) filled, or absent: not wanted */
     void *da0, *dc0;          /* (m, n_a) filled; dc0 for LSTM alone */
     void *dW_x, *dW_a;        /* filled, in the shapes of the weights */
     void *db_x, *db_a;
+    int accumulate;           /* add to the four gradients of parameters instead */
     int threads;
     fr_interrupt interrupt;
 } fr_backward_args;

@@ -49,9 +49,16 @@ cdef extern from "fastrnn.h" nogil:
     fr_status fr_tape_read(const fr_tape *tape, int quantity, void *out)
     fr_status fr_tape_write(fr_tape *tape, int quantity, const void *values)
 
+    ctypedef struct fr_run:
+        const Py_ssize_t *lengths
+        const unsigned char *reset
+        Py_ssize_t reset_t, reset_m
+        int reverse
+
     ctypedef struct fr_forward_args:
         const fr_weights *weights
         Py_ssize_t T, m
+        fr_run run
         fr_array x
         const void *a0
         const void *c0
@@ -66,6 +73,7 @@ cdef extern from "fastrnn.h" nogil:
 
     ctypedef struct fr_backward_args:
         const fr_tape *tape
+        fr_run run
         fr_array x
         fr_array dy, dcells
         const void *daT
@@ -77,6 +85,7 @@ cdef extern from "fastrnn.h" nogil:
         void *dW_a
         void *db_x
         void *db_a
+        int accumulate
         int threads
         fr_interrupt interrupt
     fr_status fr_backward(const fr_backward_args *args)

@@ -98,11 +98,18 @@ cdef void _release(Held *held):
         PyBuffer_Release(&held.views[held.count])
 
 
-cdef Py_buffer *_hold(Held *held, object array, int flags, int itemsize) except NULL:
+cdef Py_buffer *_view(Held *held, object array, int flags) except NULL:
     cdef Py_buffer *view = &held.views[held.count]
     PyObject_GetBuffer(array, view, flags | PyBUF_FORMAT)
     held.count += 1
-    if view.itemsize != itemsize or view.format == NULL or view.format[0] != (c"f" if itemsize == 4 else c"d"):
+    if view.format == NULL:
+        raise ValueError("fastrnn: expected an array that names its type")
+    return view
+
+
+cdef Py_buffer *_hold(Held *held, object array, int flags, int itemsize) except NULL:
+    cdef Py_buffer *view = _view(held, array, flags)
+    if view.itemsize != itemsize or view.format[0] != (c"f" if itemsize == 4 else c"d"):
         raise ValueError(f"fastrnn: expected {'float32' if itemsize == 4 else 'float64'} elements")
     return view
 
@@ -125,6 +132,30 @@ cdef fr_array _steps(Held *held, object array, Py_ssize_t T, Py_ssize_t m, Py_ss
     return result
 
 
+cdef int _run(Held *held, fr_run *result, object run, Py_ssize_t T, Py_ssize_t m) except -1:
+    """How the sequences run: lengths (m,) of intp, reset (T, m) of bytes with any strides, each or None."""
+    cdef Py_buffer *view
+    result.lengths = NULL
+    result.reset = NULL
+    result.reset_t = result.reset_m = 0
+    result.reverse = 0
+    if run is None:
+        return 0
+    result.reverse = bool(run.reverse)
+    if run.lengths is not None:
+        view = _view(held, run.lengths, PyBUF_C_CONTIGUOUS)
+        if view.itemsize != sizeof(Py_ssize_t) or view.len != m * view.itemsize or view.format[0] not in b"lqn":
+            raise ValueError(f"lengths: expected {m} integers of type intp")
+        result.lengths = <const Py_ssize_t *>view.buf
+    if run.reset is not None:
+        view = _view(held, run.reset, PyBUF_STRIDES)
+        if view.itemsize != 1 or view.ndim != 2 or view.shape[0] != T or view.shape[1] != m:
+            raise ValueError(f"reset: expected bytes of shape {(T, m)}")
+        result.reset = <const unsigned char *>view.buf
+        result.reset_t, result.reset_m = view.strides[0], view.strides[1]
+    return 0
+
+
 cdef void *_block(Held *held, object array, Py_ssize_t size, int itemsize, int flags) except? NULL:
     """A contiguous array of `size` elements, or None."""
     cdef Py_buffer *view
@@ -139,7 +170,8 @@ cdef void *_block(Held *held, object array, Py_ssize_t size, int itemsize, int f
 cdef int _refuse(options) except -1:
     given = [name for name, value in zip(options._fields, options) if not isinstance(value, (type(None), bool, float)) or value]
     asked = ", ".join(given)
-    raise NotImplementedError(f"{asked}: not by the native backend yet")
+    if given:
+        raise NotImplementedError(f"{asked}: not by the native backend yet")
 
 
 # An object made without its constructor holds nothing that C could read.
@@ -222,7 +254,7 @@ cdef class Tape:
     cdef fr_tape *kept
     cdef readonly Weights weights
     cdef readonly Py_ssize_t T, m
-    cdef object x
+    cdef object x, run
 
     def __init__(self, weights, x, values):
         cdef Held held
@@ -282,12 +314,13 @@ def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads, run):
     cdef int size
     cdef Py_ssize_t states
     if run is not None:
-        _refuse(run)
+        _refuse(run._replace(lengths=None, reset=None, reverse=False))
     args.weights = _packed(w)
     size = w.itemsize
     if training:
         tape = Tape.__new__(Tape)
         tape._make(w, x, 0)
+        tape.run = run
     args.T, args.m = x.shape[0], x.shape[1]
     args.tape = tape.kept if training else NULL
     args.threads = min(threads, 64)
@@ -295,6 +328,7 @@ def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads, run):
     states = args.m * w.n_a
     held.count = 0
     try:
+        _run(&held, &args.run, run, args.T, args.m)
         args.x = _steps(&held, x, args.T, args.m, w.n_x, size, 0)
         args.y = _steps(&held, y, args.T, args.m, w.n_a, size, PyBUF_WRITABLE)
         args.cells = _steps(&held, cells, args.T, args.m, w.n_a, size, PyBUF_WRITABLE)
@@ -313,7 +347,8 @@ def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads, run):
 def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, threads, extras, accumulate):
     """Go back through time: from dy, daT, dcT, dcells (None is zeros) fill all gradients.
 
-    dx may be None, dc0 is None but for an LSTM.  What is filled is overwritten, not added to.
+    dx may be None, dc0 is None but for an LSTM.  What is filled is overwritten; with `accumulate` the gradients of
+    parameters are added to.
     """
     cdef Tape t = tape
     cdef Weights w
@@ -322,9 +357,8 @@ def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, t
     cdef fr_status status
     cdef int size
     cdef Py_ssize_t states, rows
-    if accumulate:
-        raise NotImplementedError("accumulate: not by the native backend yet")
     args.tape = _kept(t)
+    args.accumulate = bool(accumulate)
     w = t.weights
     size = w.itemsize
     states, rows = t.m * w.n_a, w.gates * w.n_a
@@ -335,6 +369,7 @@ def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, t
     args.interrupt = _question()
     held.count = 0
     try:
+        _run(&held, &args.run, t.run, t.T, t.m)
         args.x = _steps(&held, t.x, t.T, t.m, w.n_x, size, 0)
         args.dy = _steps(&held, dy, t.T, t.m, w.n_a, size, 0)
         args.dcells = _steps(&held, dcells, t.T, t.m, w.n_a, size, 0)

@@ -71,7 +71,7 @@ typedef struct {
     const real *bias;          /* recurrent bias that may not be folded into z (GRU, reset after), laid out by unit */
     real *a, *c;               /* new states, n_p apart; may not be a_prev, c may be c_prev */
     real *s;                   /* reset ∘ a_prev (GRU, reset before), n_p apart */
-    ptrdiff_t n_p;
+    ptrdiff_t n_p;             /* between rows: a multiple of the padded n_a where a thread takes every k-th sequence */
     int keep;
 } fr_step;
 
@@ -93,7 +93,7 @@ typedef struct {
     ptrdiff_t dz_row;
     real *s;                    /* filled with reset ∘ a_prev, n_p apart (GRU, reset before): the weight gradient wants it */
     real *carry;                /* n_p apart: LSTM dc, GRU the part of da that bypasses the gates; read, then replaced */
-    ptrdiff_t n_p;
+    ptrdiff_t n_p;              /* as in fr_step */
 } fr_step_grad;
 
 /* dw[gate units, inputs] += sum over rows of dz ⊗ x, for the groups [first, last) of units. */
