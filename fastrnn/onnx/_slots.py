@@ -71,10 +71,8 @@ def _checked(operator, found):
             _shape(slot, array, *zip(*shapes[slot]))
     T = X.shape[axes.index("seq_length")]
     lengths = arrays.get("sequence_lens")
-    if lengths is not None:
-        if m and not (0 <= lengths.min() and lengths.max() <= T):
-            raise ValueError(f"sequence_lens: expected values from 0 to {T}, the steps of X, got {lengths.tolist()}")
-        arrays["sequence_lens"] = lengths.astype(np.intp)
+    if lengths is not None and m and not (0 <= lengths.min() and lengths.max() <= T):
+        raise ValueError(f"sequence_lens: expected values from 0 to {T}, the steps of X, got {lengths.tolist()}")
     return arrays
 
 
