@@ -106,6 +106,33 @@ def test_two_layers_as_exporters_write_them():
         same((both,), (np.concatenate((second["Y_h"], second["Y_c"])),), 1e-12)
 
 
+@pytest.mark.parametrize("opset", [9, 17])
+def test_initial_states_of_the_size_of_the_input(opset):
+    """As PyTorch's exporter makes them, and one layer's states cut out of all."""
+    rng = np.random.default_rng(0)
+    X, H = rng.standard_normal((5, 2, 3)), rng.standard_normal((3, 2, 4))
+    constants = {"W": rng.standard_normal((1, 12, 3)), "R": rng.standard_normal((1, 12, 4)), "one": np.ones((1, 1, 1))}
+    constants |= {name: np.array(value) for name, value in {"k": 1, "axes": [0], "start": [1], "end": [2]}.items()}
+    new = opset >= 13
+    nodes = [
+        helper.make_node("Shape", ["X"], ["sizes"]),
+        helper.make_node("Gather", ["sizes", "k"], ["m"], axis=0),
+        helper.make_node("Unsqueeze", ["m", *["axes"] * new], ["ms"], **({} if new else {"axes": [0]})),
+        helper.make_node("Constant", [], ["n"], value=numpy_helper.from_array(np.array([4]))),
+        helper.make_node("Constant", [], ["D"], value=numpy_helper.from_array(np.array([1]))),
+        helper.make_node("Concat", ["D", "ms", "n"], ["wanted"], axis=0),
+        helper.make_node("Expand", ["one", "wanted"], ["h0"]),
+        helper.make_node("GRU", ["X", "W", "R", "", "", "h0"], ["Y"], hidden_size=4),
+        helper.make_node("Slice", ["H", *["start", "end", "axes"] * new], ["h1"],
+                         **({} if new else {"starts": [1], "ends": [2], "axes": [0]})),
+        helper.make_node("GRU", ["X", "W", "R", "", "", "h1"], ["", "Y_h"], hidden_size=4),
+    ]  # fmt: skip
+    Y, Y_h = prepare(model_of(nodes, {"X": X, "H": H}, ["Y", "Y_h"], constants, opset)).run([X, H])
+    given = {"X": X, "W": constants["W"], "R": constants["R"]}
+    same((Y,), (evaluate("GRU", {}, {**given, "initial_h": np.ones((1, 2, 4))})["Y"],), 1e-12)
+    same((Y_h,), (evaluate("GRU", {}, {**given, "initial_h": H[1:2]})["Y_h"],), 1e-12)
+
+
 def test_refused_models():
     model, _, _ = one_lstm(opset=6)
     with pytest.raises(ValueError, match="model: expected LSTM of opset 7 to 22, got that of opset 1$"):

@@ -47,8 +47,8 @@ def run_node(node, inputs, device="CPU"):
 def prepare(model, device="CPU"):
     """Read a model once, to run it often: packed weights are kept.
 
-    model: a ModelProto whose nodes are RNN, LSTM, GRU, or one of Concat, Constant, Identity, Reshape, Squeeze,
-    Transpose, Unsqueeze. Returns a `Model`. Needs the package `onnx`.
+    model: a ModelProto whose nodes are RNN, LSTM, GRU, or one of Concat, Constant, Expand, Gather, Identity, Reshape,
+    Shape, Slice, Squeeze, Transpose, Unsqueeze. Returns a `Model`. Needs the package `onnx`.
     Raises ValueError naming every other operator that the model has, or what is invalid in it.
     """
     _check_device(device)

@@ -1,4 +1,4 @@
-"""The operators that stand between recurrent ones and only move data: no arithmetic."""
+"""The operators that exporters write around recurrent ones, which only move data and sizes: no arithmetic."""
 
 from functools import partial
 
@@ -27,8 +27,28 @@ def _constant(value):
     return value
 
 
+def _expand(x, shape):
+    return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(map(int, shape))))
+
+
+def _gather(x, indices, axis=0):
+    return np.take(x, indices, axis)
+
+
 def _identity(x):
     return x
+
+
+def _shape(x, start=0, end=None):
+    return np.array(x.shape[start:end], np.int64)
+
+
+def _slice(x, starts, ends, axes=None, steps=None):
+    cut = [slice(None)] * x.ndim
+    axes, steps = range(len(starts)) if axes is None else axes, [1] * len(starts) if steps is None else steps
+    for axis, start, end, step in zip(axes, starts, ends, steps):
+        cut[axis] = slice(int(start), int(end), int(step))
+    return x[tuple(cut)]
 
 
 def _concat(*parts, axis):
@@ -51,13 +71,18 @@ def _unsqueeze(x, axes):
     return np.expand_dims(x, tuple(map(int, axes)))
 
 
-# Each with the attributes that it may have; axes were one before opset 13, and are an input since.
+# Each with the attributes that it may have. Some were attributes once and are inputs now: axes since opset 13, those of
+# Slice since 10.
 _TABLE = {
     "Concat": (_concat, {"axis": "INT"}),
     "Constant": (_constant, {"value": "TENSOR", "value_float": "FLOAT", "value_floats": "FLOATS", "value_int": "INT",
                              "value_ints": "INTS"}),
+    "Expand": (_expand, {}),
+    "Gather": (_gather, {"axis": "INT"}),
     "Identity": (_identity, {}),
     "Reshape": (_reshape, {"allowzero": "INT"}),
+    "Shape": (_shape, {"start": "INT", "end": "INT"}),
+    "Slice": (_slice, {"starts": "INTS", "ends": "INTS", "axes": "INTS"}),
     "Squeeze": (_squeeze, {"axes": "INTS"}),
     "Transpose": (_transpose, {"perm": "INTS"}),
     "Unsqueeze": (_unsqueeze, {"axes": "INTS"}),
