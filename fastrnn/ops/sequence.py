@@ -57,6 +57,8 @@ def forward(
     >>> weights = pack("rnn_tanh", np.ones((1, 1)), np.zeros((1, 1)))
     >>> forward(weights, np.zeros((4, 2, 1))).y.shape
     (4, 2, 1)
+    >>> forward(weights, np.ones((3, 2, 1)), lengths=[1, 3]).y[:, 0, 0].round(2)
+    array([0.76, 0.  , 0.  ])
     """
     backend = _backend.owner("weights", weights)
     dtype, n_a, n_h, lstm = DTYPES[weights.dtype], weights.n_a, weights.n_h, weights.cell == "lstm"

@@ -1,7 +1,8 @@
 """A cell over time: weights, tape, and the one loop forward and the one back that all cells share.
 
-Shapes: x (T, m, n_x), y (T, m, n_a), states (m, n_a). All arrays are of the weights' dtype, and any of
-them may have any strides. Callers allocate what is filled here.
+Shapes: x (T, m, n_x), y and a (T, m, n_h), c (T, m, n_a), states (m, n_h) and (m, n_a); n_h is n_a but for a
+projection. All arrays are of the weights' dtype, and any of them may have any strides. Callers allocate what is filled
+here. What all cells do alike with ends of rows, resets, direction and masks stands in run.py.
 """
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from .gru import gru_after_step, gru_after_step_grad, gru_before_step, gru_before_step_grad
 from .lstm import lstm_step, lstm_step_grad
 from .rnn import rnn_relu_step, rnn_relu_step_grad, rnn_tanh_step, rnn_tanh_step_grad
+from .run import PLAIN, finish, finish_grad, start, start_grad, taking_part, times, zones
 
 CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru_after", "gru_before")
 GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3}
@@ -35,108 +37,144 @@ _STEPS = {
 class Weights:
     """One cell's parameters: W_x (G n_a, n_x), W_a (G n_a, n_h), b_x and b_a (G n_a,) or None for zeros.
 
-    extras: None or what fastrnn.ops.Extras lists, referred to. The others are copied: what the caller does to the arrays afterwards changes nothing.
+    They are copied: what the caller does to the arrays afterwards changes nothing.
+    extras: None, or a tuple with the fields of fastrnn.ops.Extras, which is referred to.
     """
 
     def __init__(self, cell, W_x, W_a, b_x, b_a, extras):
-        if extras is not None:
-            raise NotImplementedError("extras")
-        self.extras = extras
         self.cell = cell
         self.gates = GATES[cell]
         self.n_x = W_x.shape[1]
         self.n_a = W_a.shape[0] // self.gates
         self.n_h = W_a.shape[1]
         self.dtype = W_x.dtype.name
-        self.W_x = W_x.copy()
-        self.W_a = W_a.copy()
-        self.b_x = np.zeros_like(W_x[:, 0]) if b_x is None else b_x.copy()
-        self.b_a = np.zeros_like(W_x[:, 0]) if b_a is None else b_a.copy()
+        self.W = {"x": W_x.copy(), "a": W_a.copy()}
+        self.b = {side: np.zeros_like(W_x[:, 0]) if b is None else b.copy() for side, b in (("x", b_x), ("a", b_a))}
+        self.extras = extras
+        none = None, False, None, None, None
+        self.peephole, self.coupled, self.clip, self.projection, self.norm = extras or none
 
 
 class Tape:
-    """What a training forward kept: x itself, and copies of the values that TAPE_NAMES lists.
+    """What a training forward kept: x itself, and copies of values by name, those of TAPE_NAMES and maybe more.
 
-    `values` maps each name to (T, m, n_a); the initial states "a0" and "c0" are (m, n_a).
+    `values` maps each name to (T, m, n_a), "a" to (T, m, n_h), at the places that the steps have in x; the initial
+    states "a0" and "c0" are (m, n_h) and (m, n_a). "a" and "c" are the states of every row after each step, whether or
+    not it took part. What a step makes goes past TAPE_NAMES where its gradient needs more: "sums" with a bound,
+    "made_a" and "made_c", the states before zoneout.
     """
 
     def __init__(self, weights, x, values):
         self.weights = weights
         self.T, self.m = x.shape[:2]
         self._x = x
-        self._values = {name: np.array(values[name]) for name in TAPE_NAMES[weights.cell]}
+        self._run = PLAIN
+        self._values = {name: np.array(value) for name, value in values.items()}
 
     def read(self, name, out):
         """Copy the stored quantity `name` into `out`."""
         out[...] = self._values[name]
 
-    def _step(self, t):
-        """What step t made, by name; t = -1 gives the initial states."""
-        if t < 0:
-            return {name[0]: self._values[name] for name in _INITIAL if name in self._values}
-        return {name: value[t] for name, value in self._values.items() if name not in _INITIAL}
+    def _before(self, t):
+        """The states of all rows before step t, by name."""
+        t += 1 if self._run.reverse else -1
+        names = [name[0] for name in _INITIAL if name in self._values]
+        return {name: self._values[name][t] if 0 <= t < self.T else self._values[name + "0"] for name in names}
+
+    def _made(self, t, rows):
+        """What step t made, by name."""
+        made = {name: value[t, rows] for name, value in self._values.items() if name not in _INITIAL}
+        return {**made, **{name: made["made_" + name] for name in ("a", "c") if "made_" + name in made}}
 
 
 def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads, run):
     """Run `weights` over x from the states a0, c0 (None is zeros); fill y, aT, cT, cells unless None.
 
-    Returns the tape if `training`, else None. `threads` has no meaning here.
+    run: None, or a tuple with the fields of fastrnn.ops.Run. Returns the tape if `training`, else None. `threads` has
+    no meaning here.
     """
-    if run is not None:
-        raise NotImplementedError("run")
     T, m = x.shape[:2]
-    zeros = np.zeros((m, weights.n_a), weights.dtype)
-    now = {"a": zeros if a0 is None else a0}
+    run = run or PLAIN
+    state = {"a": np.zeros((m, weights.n_h), weights.dtype) if a0 is None else a0}
     if weights.cell == "lstm":
-        now["c"] = zeros if c0 is None else c0
-    values = {name + "0": state for name, state in now.items()}
+        state["c"] = np.zeros((m, weights.n_a), weights.dtype) if c0 is None else c0
+    values = {name + "0": value for name, value in state.items()}
     if training:
         for name in TAPE_NAMES[weights.cell]:
             if name not in _INITIAL:
-                values[name] = np.empty((T, m, weights.n_a), weights.dtype)
+                values[name] = np.zeros((T, m, weights.n_h if name == "a" else weights.n_a), weights.dtype)
+    outputs = [(out, name) for out, name in ((y, "a"), (cells, "c")) if out is not None]
+    if run.lengths is not None:
+        for out, _ in outputs:
+            out[...] = 0
     step, _ = _STEPS[weights.cell]
     with np.errstate(all="ignore"):
-        for t in range(T):
-            now = step(weights, x[t], now)
-            if y is not None:
-                y[t] = now["a"]
-            if cells is not None:
-                cells[t] = now["c"]
+        for t in times(run, T):
+            rows = taking_part(run, t)
+            prev = start(run, t, rows, state)
+            now = step(weights, x[t, rows], prev)
+            new = finish(run, t, rows, prev, now, state)
+            for out, name in outputs:
+                out[t, rows] = new[name]
+            state = {name: _replaced(state[name], rows, new[name]) for name in state}
             if training:
-                for name in now:
-                    values[name][t] = now[name]
-    aT[...] = now["a"]
+                if zones(run):
+                    now.update({"made_" + name: now[name] for name in state})
+                for name, value in now.items():
+                    if name not in values:
+                        values[name] = np.zeros((T, m, value.shape[1]), weights.dtype)
+                    values[name][t, rows] = value
+                for name, value in state.items():
+                    values[name][t] = value
+    aT[...] = state["a"]
     if cT is not None:
-        cT[...] = now["c"]
-    return Tape(weights, x, values) if training else None
+        cT[...] = state["c"]
+    if not training:
+        return None
+    tape = Tape(weights, x, values)
+    tape._run = run
+    return tape
+
+
+def _replaced(array, rows, value):
+    """The array with other values in some rows, a new one."""
+    if isinstance(rows, slice):  # all of them
+        return value
+    array = array.copy()
+    array[rows] = value
+    return array
 
 
 def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, threads, extras, accumulate):
     """Go back through time: from dy, daT, dcT, dcells (None is zeros) fill all gradients.
 
-    dx may be None, dc0 is None but for an LSTM. What is filled is overwritten, not added to.
+    dx may be None, dc0 is None but for an LSTM. extras: by name what is to be filled for peephole, projection, norm.
+    What is filled is overwritten; with `accumulate` those of parameters are added to.
     """
-    if extras or accumulate:
-        raise NotImplementedError("accumulate")
-    weights, x = tape.weights, tape._x
-    zeros = np.zeros((tape.m, weights.n_a), weights.dtype)
-    d = {"a": zeros if daT is None else daT}
+    weights, x, run = tape.weights, tape._x, tape._run
+    d = {"a": np.zeros((tape.m, weights.n_h), weights.dtype) if daT is None else daT}
     if weights.cell == "lstm":
-        d["c"] = zeros if dcT is None else dcT
-    parameters = {"W_x": dW_x, "W_a": dW_a, "b_x": db_x, "b_a": db_a}
-    for total in parameters.values():
-        total[...] = 0
+        d["c"] = np.zeros((tape.m, weights.n_a), weights.dtype) if dcT is None else dcT
+    parameters = {"W_x": dW_x, "W_a": dW_a, "b_x": db_x, "b_a": db_a, **extras}
+    if not accumulate:
+        for total in parameters.values():
+            total[...] = 0
+    if dx is not None and run.lengths is not None:
+        dx[...] = 0
+    inputs = [(array, name) for array, name in ((dy, "a"), (dcells, "c")) if array is not None]
     _, step_grad = _STEPS[weights.cell]
     with np.errstate(all="ignore"):
-        for t in reversed(range(tape.T)):
-            if dy is not None:
-                d["a"] = d["a"] + dy[t]
-            if dcells is not None:
-                d["c"] = d["c"] + dcells[t]
-            grad = step_grad(weights, x[t], tape._step(t - 1), tape._step(t), d)
-            d = {name: grad[name] for name in d}
+        for t in reversed(times(run, tape.T)):
+            rows = taking_part(run, t)
+            after = {name: value[rows] for name, value in d.items()}
+            for array, name in inputs:
+                after[name] = after[name] + array[t, rows]
+            made, past = finish_grad(run, t, rows, after)
+            grad = step_grad(weights, x[t, rows], start(run, t, rows, tape._before(t)), tape._made(t, rows), made)
+            before = start_grad(run, t, rows, grad, past)
+            d = {name: _replaced(d[name], rows, before[name]) for name in d}
             if dx is not None:
-                dx[t] = grad["x"]
+                dx[t, rows] = grad["x"]
             for name, total in parameters.items():
                 total += grad[name]
     da0[...] = d["a"]
