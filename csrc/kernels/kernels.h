@@ -58,10 +58,13 @@ typedef struct {
     real *const *out;        /* [rows]; plain outputs are written up to w->outputs exactly, gated rows in whole vectors */
 } fr_project;
 
+/* Steps that take turns in going up and `down` the panels find the last of the step before still in the cache. */
+
 /* One step forward of `rows` sequences for the units of panels [first, last) of `w`. */
 typedef struct {
     const fr_matrix *w;
     ptrdiff_t first, last;
+    int down;
     ptrdiff_t rows;
     const real *const *left;   /* [rows] left operand of the product */
     const real *const *a_prev; /* [rows] hidden states before the step */
@@ -79,6 +82,7 @@ typedef struct {
 typedef struct {
     const fr_matrix *w;
     ptrdiff_t first, last;
+    int down;
     ptrdiff_t rows;
     const real *const *dz_next; /* [rows] slot gradients of the later step, or NULL: there is none */
     const real *dy;             /* gradient of the new hidden state from outside, n_p apart */
