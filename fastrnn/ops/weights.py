@@ -83,7 +83,9 @@ def pack(cell, W_x, W_a, b_x=None, b_a=None, *, peephole=None, coupled=False, cl
     if peephole is not None or coupled or clip is not None or projection is not None or norm is not None:
         if peephole is not None:
             _only_lstm("peephole", cell, "None", "an array")
-            peephole = _copy("peephole", peephole, W_a.dtype, ("3", "n_a"), {"3": 3, "n_a": n_a})
+            peephole = _copy("peephole", peephole, W_a.dtype, ("3", "n_a"), {"n_a": n_a})
+            if len(peephole) != 3:
+                raise _check.shape_error("peephole", peephole, ("3", "n_a"), {"n_a": n_a})
         if coupled:
             _only_lstm("coupled", cell, "False", repr(coupled))
         if clip is not None:
