@@ -1,5 +1,7 @@
 """From an Operator and its arrays to its results: this library's gate orders, weights, and one run per direction."""
 
+import contextlib
+
 import numpy as np
 
 from .. import ops
@@ -53,14 +55,11 @@ def _pack(operator, arrays, d):
         b_x, b_a = (_ordered(b, _ORDER[op]) for b in np.split(arrays["B"][d], 2))
     if "P" in arrays:
         peephole = arrays["P"][d].reshape(3, -1)[list(_PEEPHOLES)]
-    loop = LoopWeights(cell, W_x, W_a, b_x, b_a, peephole, operator.coupled, operator.clip, functions)
-    if fused is None:
-        return loop, None
-    try:
+    if fused is not None:
         options = {"peephole": peephole, "coupled": operator.coupled, "clip": operator.clip}
-        return loop, ops.pack(fused, W_x, W_a, b_x, b_a, **options)
-    except NotImplementedError:  # a backend that lacks one of the options
-        return loop, None
+        with contextlib.suppress(NotImplementedError):  # a backend that lacks one of them
+            return ops.pack(fused, W_x, W_a, b_x, b_a, **options)
+    return LoopWeights(cell, W_x, W_a, b_x, b_a, peephole, operator.coupled, operator.clip, functions)
 
 
 def _ordered(array, order):
@@ -69,13 +68,9 @@ def _ordered(array, order):
 
 def _run(weights, x, states, lengths, reverse, layout):
     """y in `layout` and the last states of one direction."""
-    weights, fused = weights
-    if fused is not None:
-        try:
-            y, end, _, _ = ops.forward(fused, x, tuple(states), layout=layout, lengths=lengths, reverse=reverse)
-            return y, end
-        except NotImplementedError:  # a backend that lacks lengths or reverse
-            pass
+    if not isinstance(weights, LoopWeights):
+        y, end, _, _ = ops.forward(weights, x, tuple(states), layout=layout, lengths=lengths, reverse=reverse)
+        return y, end
     x = x if layout == "tmn" else x.transpose(1, 0, 2)
     T, m, _ = x.shape
     states = [np.zeros((m, weights.W_a.shape[1]), x.dtype) if state is None else state for state in states]
