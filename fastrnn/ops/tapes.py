@@ -17,8 +17,8 @@ def tape(weights, x, values, *, layout="tmn"):
     """
     backend = _backend.owner("weights", weights)
     if weights.extras:
-        names = ", ".join(field for field, value in weights.extras._asdict().items() if value)
-        raise ValueError(f"weights: expected plain ones, as values do not tell all of others, got {names}")
+        asked = [name for name, value in weights.extras._asdict().items() if value is not None and value is not False]
+        raise ValueError(f"weights: expected plain ones, as values do not tell all of others, got {', '.join(asked)}")
     dtype, n_a = DTYPES[weights.dtype], weights.n_a
     x = check_sequence("x", x, dtype, layout, "n_x", weights.n_x)
     T, m, _ = x.shape
