@@ -38,17 +38,6 @@ int fr_weights_lanes(const fr_weights *weights); /* reals in a vector of the ker
 /* The second packed copy, which backward reads.  Made before the first training forward, not beside another call. */
 fr_status fr_weights_transpose(fr_weights *weights);
 
-/* What a training forward keeps.  `weights` must outlive it. */
-typedef struct fr_tape fr_tape;
-/* `clear`: for a tape that fr_tape_write will fill. */
-fr_status fr_tape_new(const fr_weights *weights, ptrdiff_t T, ptrdiff_t m, int clear, fr_tape **tape);
-void fr_tape_free(fr_tape *tape);
-size_t fr_tape_bytes(const fr_tape *tape);
-/* One quantity of a tape to or from a contiguous array: FR_A0, FR_C0 (m, n_a), all others (T, m, n_a). */
-typedef enum { FR_A0, FR_A, FR_C0, FR_C, FR_GATE } fr_quantity; /* FR_GATE + k: the k-th gate, or GRU's q as the fourth */
-fr_status fr_tape_read(const fr_tape *tape, int quantity, void *out);
-fr_status fr_tape_write(fr_tape *tape, int quantity, const void *in);
-
 /* How the sequences of a call run; all zero: each through all of x, forward.
  * Past its length nothing of a sequence is read, and what is filled there is zeros; its last state is that at its own end,
  * and with a length of 0 the initial one.  Reversed, a sequence runs from its own end to time 0, its last state is that at
@@ -60,6 +49,18 @@ typedef struct {
     ptrdiff_t reset_t, reset_m;  /* their strides */
     int reverse;                 /* 0 or 1 */
 } fr_run;
+
+/* What a training forward keeps.  `weights` must outlive it. */
+typedef struct fr_tape fr_tape;
+/* `clear`: for a tape that fr_tape_write will fill. */
+fr_status fr_tape_new(const fr_weights *weights, ptrdiff_t T, ptrdiff_t m, int clear, fr_tape **tape);
+void fr_tape_free(fr_tape *tape);
+size_t fr_tape_bytes(const fr_tape *tape);
+/* One quantity of a tape to or from a contiguous array: FR_A0, FR_C0 (m, n_a), all others (T, m, n_a). */
+typedef enum { FR_A0, FR_A, FR_C0, FR_C, FR_GATE } fr_quantity; /* FR_GATE + k: the k-th gate, or GRU's q as the fourth */
+/* `run` as it was in forward; values past an end are left alone. */
+fr_status fr_tape_read(const fr_tape *tape, const fr_run *run, int quantity, void *out);
+fr_status fr_tape_write(fr_tape *tape, int quantity, const void *in);
 
 typedef struct {
     const fr_weights *weights;

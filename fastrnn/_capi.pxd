@@ -36,6 +36,12 @@ cdef extern from "fastrnn.h" nogil:
     int fr_weights_lanes(const fr_weights *weights)
     fr_status fr_weights_transpose(fr_weights *weights)
 
+    ctypedef struct fr_run:
+        const Py_ssize_t *lengths
+        const unsigned char *reset
+        Py_ssize_t reset_t, reset_m
+        int reverse
+
     ctypedef struct fr_tape
     fr_status fr_tape_new(const fr_weights *weights, Py_ssize_t T, Py_ssize_t m, int clear, fr_tape **tape)
     void fr_tape_free(fr_tape *tape)
@@ -46,14 +52,8 @@ cdef extern from "fastrnn.h" nogil:
         FR_C0
         FR_C
         FR_GATE
-    fr_status fr_tape_read(const fr_tape *tape, int quantity, void *out)
+    fr_status fr_tape_read(const fr_tape *tape, const fr_run *run, int quantity, void *out)
     fr_status fr_tape_write(fr_tape *tape, int quantity, const void *values)
-
-    ctypedef struct fr_run:
-        const Py_ssize_t *lengths
-        const unsigned char *reset
-        Py_ssize_t reset_t, reset_m
-        int reverse
 
     ctypedef struct fr_forward_args:
         const fr_weights *weights

@@ -289,14 +289,16 @@ cdef class Tape:
         return fr_tape_bytes(_kept(self))
 
     def read(self, name, out):
-        """Copy the stored quantity `name` into `out`, which is contiguous."""
+        """Copy the stored quantity `name` into `out`, which is contiguous.  What lies past an end is left alone."""
         cdef Held held
         cdef void *data
+        cdef fr_run run
         held.count = 0
         try:
             _kept(self)
+            _run(&held, &run, self.run, self.T, self.m)
             data = _block(&held, out, self._size(name), self.weights.itemsize, PyBUF_WRITABLE)
-            _check(fr_tape_read(_kept(self), _QUANTITIES[name], data))
+            _check(fr_tape_read(_kept(self), &run, _QUANTITIES[name], data))
         finally:
             _release(&held)
 

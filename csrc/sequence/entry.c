@@ -39,9 +39,9 @@ void fr_tape_free(fr_tape *tape) { fr_free(tape); }
 
 size_t fr_tape_bytes(const fr_tape *tape) { return BY_TYPE(bits_of(tape), fr_tape_bytes, tape); }
 
-fr_status fr_tape_read(const fr_tape *tape, int quantity, void *out)
+fr_status fr_tape_read(const fr_tape *tape, const fr_run *run, int quantity, void *out)
 {
-    return BY_TYPE(bits_of(tape), fr_tape_read, tape, quantity, out);
+    return BY_TYPE(bits_of(tape), fr_tape_read, tape, run, quantity, out);
 }
 
 fr_status fr_tape_write(fr_tape *tape, int quantity, const void *in)

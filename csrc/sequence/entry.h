@@ -14,7 +14,7 @@
     FR_HIDDEN int fr_weights_lanes_f##bits(const fr_weights *);                                                         \
     FR_HIDDEN fr_status fr_tape_new_f##bits(const fr_weights *, ptrdiff_t T, ptrdiff_t m, int clear, fr_tape **);       \
     FR_HIDDEN size_t fr_tape_bytes_f##bits(const fr_tape *);                                                            \
-    FR_HIDDEN fr_status fr_tape_read_f##bits(const fr_tape *, int quantity, type *out);                                 \
+    FR_HIDDEN fr_status fr_tape_read_f##bits(const fr_tape *, const fr_run *, int quantity, type *out);                 \
     FR_HIDDEN fr_status fr_tape_write_f##bits(fr_tape *, int quantity, const type *in);                                 \
     FR_HIDDEN fr_status fr_forward_f##bits(const fr_forward_args *);                                                    \
     FR_HIDDEN fr_status fr_backward_f##bits(const fr_backward_args *);                                                  \
