@@ -145,16 +145,17 @@ typedef struct {
 } fr_loss_args;
 fr_status fr_loss_backward(const fr_loss_args *args);
 
-/* dW (rows, n), contiguous: zero, plus dy (T, m, n) at each position to row index[position]; none where that is negative. */
+/* Rows of a table (rows, n), contiguous: y[position] = table[index[position]], zeros where the index is negative.  With `add`
+ * the way back: the table is filled with zeros, plus y of each position in the row that its index names. */
 typedef struct {
-    int bits;
+    int isa, bits, add;
     ptrdiff_t T, m, n, rows;
-    fr_array dy;
+    fr_array y;             /* (T, m, n) */
     const ptrdiff_t *index; /* (T, m) contiguous */
-    void *dW;
+    void *table;
     int threads;
-} fr_scatter_args;
-fr_status fr_scatter_add(const fr_scatter_args *args);
+} fr_rows_args;
+fr_status fr_rows(const fr_rows_args *args);
 
 /* Recurrences without products over time: kind and operand[] as csrc/kernels/scan.inc has them, 0, 1 or 2. */
 typedef struct {

@@ -28,14 +28,16 @@ from .course import (
     rnn_forward,
     sequence_loss,
 )
-from .nn import GRU, LSTM, RNN, Linear, load
+from .nn import GRU, LSTM, RNN, Embedding, Linear, LinearRecurrence, load, minGRU, minLSTM
 
 _backend.facts["version"] = __version__
 
 __all__ = [
+    "Embedding",
     "GRU",
     "LSTM",
     "Linear",
+    "LinearRecurrence",
     "RNN",
     "backend",
     "charlm",
@@ -51,6 +53,8 @@ __all__ = [
     "lstm_cell_backward",
     "lstm_cell_forward",
     "lstm_forward",
+    "minGRU",
+    "minLSTM",
     "models",
     "nn",
     "num_threads",

@@ -28,6 +28,7 @@ _NO_EXTENSION = "has no C extension (a pure build, or not built yet: run `make b
 _MODULES = {"native": _core, "numpy": reference}
 _OWNERS = {
     "weights": {module.Weights: module for module in (reference, _core) if module},
+    "linear": {module.Linear: module for module in (reference, _core) if module},
     "tape": {module.Tape: module for module in (reference, _core) if module},
 }
 
@@ -76,12 +77,14 @@ def active():
 
 
 def owner(name, thing):
-    """The backend module that made `thing`, which the caller passed as `name`: "weights" or "tape"."""
+    """The backend module that made `thing`, which the caller passed as `name`: "weights", "linear" or "tape"."""
     try:
         return _OWNERS[name][type(thing)]
     except KeyError:
-        wanted = "weights made by fastrnn.ops.pack" if name == "weights" else "a tape made by fastrnn.ops"
-        raise TypeError(f"{name}: expected {wanted}, got {type(thing).__name__}") from None
+        wanted = {"weights": "weights made by fastrnn.ops.pack", "linear": "weights made by fastrnn.ops.pack_linear",
+                  "tape": "a tape made by fastrnn.ops"}[name]
+        label = "tape" if name == "tape" else "weights"
+        raise TypeError(f"{label}: expected {wanted}, got {type(thing).__name__}") from None
 
 
 def set_backend(name):

@@ -136,14 +136,14 @@ cdef extern from "fastrnn.h" nogil:
         fr_interrupt interrupt
     fr_status fr_loss_backward(const fr_loss_args *args)
 
-    ctypedef struct fr_scatter_args:
-        int bits
+    ctypedef struct fr_rows_args:
+        int isa, bits, add
         Py_ssize_t T, m, n, rows
-        fr_array dy
+        fr_array y
         const Py_ssize_t *index
-        void *dW
+        void *table
         int threads
-    fr_status fr_scatter_add(const fr_scatter_args *args)
+    fr_status fr_rows(const fr_rows_args *args)
 
     ctypedef struct fr_scan_args:
         int isa, bits, kind

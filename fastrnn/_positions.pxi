@@ -152,28 +152,37 @@ def loss(kind, x, index, target, scale, gradient, parts, threads):
     _check(status)
 
 
-def scatter_add(index, dy, dW, threads):
-    """Fill dW (rows, n) with the sum of dy (T, m, n) over the positions whose index (T, m) names the row, in order."""
+cdef int _rows(index, y, table, int add, threads) except -1:
     cdef Held held
-    cdef fr_scatter_args args
+    cdef fr_rows_args args
     cdef fr_status status
-    cdef int size = dy.itemsize
-    args.bits = 8 * size
-    args.T, args.m, args.n = dy.shape
-    args.rows = dW.shape[0]
+    cdef int size = y.itemsize
+    args.isa, args.bits, args.add = _isa, 8 * size, add
+    args.T, args.m, args.n = y.shape
+    args.rows = table.shape[0]
     args.threads = min(threads, 64)
     held.count = 0
     try:
-        args.dy = _steps(&held, dy, args.T, args.m, args.n, size, 0)
-        args.dW = _block(&held, dW, args.rows * args.n, size, PyBUF_WRITABLE)
+        args.y = _steps(&held, y, args.T, args.m, args.n, size, 0 if add else PyBUF_WRITABLE)
+        args.table = _block(&held, table, args.rows * args.n, size, PyBUF_WRITABLE if add else 0)
         args.index = _indices(&held, index, args.T * args.m)
         if args.index == NULL:
             raise ValueError("fastrnn: expected indices, got None")
         with nogil:
-            status = fr_scatter_add(&args)
+            status = fr_rows(&args)
     finally:
         _release(&held)
-    _check(status)
+    return _check(status)
+
+
+def take_rows(index, table, y, threads):
+    """Fill y (T, m, n) with the rows of table (rows, n) that index (T, m) names; zeros where it is negative."""
+    _rows(index, y, table, 0, threads)
+
+
+def add_rows(index, dy, dtable, threads):
+    """Fill dtable (rows, n) with the sums of dy (T, m, n) over the positions whose index (T, m) names the row."""
+    _rows(index, dy, dtable, 1, threads)
 
 
 cdef int _scan_operands(Held *held, fr_scan_args *args, kind, inputs, h0, h, int flags, int size) except -1:

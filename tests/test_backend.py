@@ -39,8 +39,8 @@ def test_the_extension_is_there():
 
 # ---- the two backends are one contract ----
 
-FUNCTIONS = ("forward", "backward", "activate", "linear_forward", "linear_backward", "loss", "scatter_add", "scan",
-             "scan_backward")
+FUNCTIONS = ("forward", "backward", "activate", "linear_forward", "linear_backward", "loss", "take_rows", "add_rows",
+             "scan", "scan_backward")
 
 
 @native

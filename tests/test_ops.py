@@ -348,17 +348,6 @@ def test_activations_at_exact_points(engine, dtype):
     assert np.signbit(found[:2]).tolist() == [False, True]
 
 
-@pytest.mark.parametrize("shape", [(2, 64, 5000), (5000, 64, 2), (27, 700, 33), (3, 0, 4), (0, 3, 4), (200, 300, 200)])
-def test_product_is_a_matrix_product(shape, dtype):
-    rows, inner, columns = shape
-    rng = np.random.default_rng(3)
-    a, b = (rng.standard_normal(s).astype(dtype) for s in ((rows, inner), (inner, columns)))
-    got, want = ops.product(a, b), a.astype(np.longdouble) @ b.astype(np.longdouble)
-    assert got.shape == want.shape and got.dtype == dtype
-    bound = inner * np.finfo(dtype).eps * (np.abs(a).astype(np.longdouble) @ np.abs(b).astype(np.longdouble))
-    assert np.all(np.abs(got - want) <= bound)
-
-
 def test_activate_in_place(engine, dtype):
     x = np.linspace(-9, 9, 75, dtype=dtype).reshape(3, 25)
     want, got = ops.activate("tanh", x), x.copy()

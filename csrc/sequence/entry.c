@@ -116,11 +116,10 @@ fr_status fr_loss_backward(const fr_loss_args *args)
     return BY_TYPE(args->bits, fr_loss_backward, args);
 }
 
-fr_status fr_scatter_add(const fr_scatter_args *args)
+fr_status fr_rows(const fr_rows_args *args)
 {
-    if (!below(args->index, args->T * args->m, args->rows)) return FR_BAD_ARGUMENT;
-    BY_TYPE(args->bits, fr_scatter_add, args);
-    return FR_OK;
+    if (!runs(args->isa, args->bits) || args->n < 1 || !below(args->index, args->T * args->m, args->rows)) return FR_BAD_ARGUMENT;
+    return BY_TYPE(args->bits, fr_rows, args);
 }
 
 fr_status fr_scan_run(const fr_scan_args *args)

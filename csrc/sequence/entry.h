@@ -24,7 +24,7 @@
     FR_HIDDEN fr_status fr_linear_forward_f##bits(const fr_linear_args *);                                              \
     FR_HIDDEN fr_status fr_linear_backward_f##bits(const fr_linear_args *);                                             \
     FR_HIDDEN fr_status fr_loss_backward_f##bits(const fr_loss_args *);                                                 \
-    FR_HIDDEN void fr_scatter_add_f##bits(const fr_scatter_args *);                                                     \
+    FR_HIDDEN fr_status fr_rows_f##bits(const fr_rows_args *);                                                          \
     FR_HIDDEN fr_status fr_scan_run_f##bits(const fr_scan_args *);                                                      \
     FR_HIDDEN fr_status fr_stream_new_f##bits(const fr_weights *const *, int count, ptrdiff_t capacity, fr_stream **);  \
     FR_HIDDEN size_t fr_stream_bytes_f##bits(const fr_stream *);                                                        \

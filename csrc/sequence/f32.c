@@ -29,5 +29,6 @@
 #include "sequence/tiles.inc"
 #include "sequence/linear.inc"
 #include "sequence/loss.inc"
+#include "sequence/lookup.inc"
 #include "sequence/scan.inc"
 #include "sequence/stream.inc"

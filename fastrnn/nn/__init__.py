@@ -1,9 +1,14 @@
 """Layers: parameters and calls into ops."""
+from .embedding import Embedding
 from .gru import GRU
 from .layer import load
 from .linear import Linear
 from .losses import logistic, softmax_cross_entropy, squared_error
 from .lstm import LSTM
 from .rnn import RNN
+from .scan import LinearRecurrence, minGRU, minLSTM
 
-__all__ = ["GRU", "LSTM", "Linear", "RNN", "load", "logistic", "softmax_cross_entropy", "squared_error"]
+__all__ = [
+    "Embedding", "GRU", "LSTM", "Linear", "LinearRecurrence", "RNN", "load", "logistic", "minGRU", "minLSTM",
+    "softmax_cross_entropy", "squared_error",
+]  # fmt: skip

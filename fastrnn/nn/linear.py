@@ -14,6 +14,15 @@ class LinearTape:
         self.layer, self.x = layer, x
 
 
+def tape_of(layer, tape, kind):
+    """`tape`, if it is one that forward of this layer returned and backward has not used up: then its x is None."""
+    if not isinstance(tape, kind) or tape.layer is not layer:
+        raise ValueError(f"tape: expected what forward of this layer returned, got {type(tape).__name__}")
+    if tape.x is None:
+        raise ValueError("tape: expected one that was not used yet, got one that backward has used up")
+    return tape
+
+
 class Linear(Layer):
     """y = x W^T + b along the feature axis, as torch.nn.Linear.
 
@@ -43,60 +52,42 @@ class Linear(Layer):
         self._declare(dict(in_features=self.in_features, out_features=self.out_features, bias=self.bias,
                            layout=self.layout, dtype=dtype.name), shapes, dtype)
 
-    def _checked(self, name, x, features):
-        x = plain(name, x)
-        if x.dtype != self.dtype:
-            raise TypeError(f"{name}: expected {self.dtype.name}, got {x.dtype}; use .astype({self.dtype.name!r})")
-        axis = 0 if self.layout == "nmt" else -1
-        if x.ndim == 0 or x.shape[axis] != features:
-            shape = f"({features}, ...)" if axis == 0 else f"(..., {features})"
-            raise ValueError(f"{name}: expected shape {shape}, got {x.shape}")
-        return x
+    def _written(self, names):
+        self._pack = None       # (backend, packed weights), or None when out of date
+
+    def _weights(self):
+        """The weights, packed for the backend in force; packed again only after a write or a switch."""
+        backend, pack = ops.active(), self._pack
+        if pack is None or pack[0] is not backend:
+            pack = self._pack = backend, ops.pack_linear(self._arrays["weight"], self._arrays.get("bias"))
+        return pack[1]
+
+    def __getstate__(self):
+        # Packed weights belong to this process and this machine; a copy packs its own.
+        return {**self.__dict__, "_pack": None}
 
     def __call__(self, x):
         """Return y for x."""
-        x = self._checked("x", x, self.in_features)
-        weight, bias = self._arrays["weight"], self._arrays.get("bias")
-        if self.layout == "nmt":
-            y = ops.product(weight, x.reshape(self.in_features, -1))
-            if bias is not None:
-                y += bias[:, None]
-            return y.reshape(self.out_features, *x.shape[1:])
-        # One product over all rows: NumPy would otherwise run one small product for each leading index.
-        y = ops.product(x.reshape(-1, self.in_features), weight.T)
-        if bias is not None:
-            y += bias
-        return y.reshape(*x.shape[:-1], self.out_features)
+        return ops.linear(self._weights(), self._checked("x", x), layout=self.layout)
 
     def forward(self, x):
         """Return y and the tape for backward, which refers to x: x must not be changed before backward."""
-        x = self._checked("x", x, self.in_features)
+        x = self._checked("x", x)
         return self(x), LinearTape(self, x)
 
     def backward(self, dy, tape, *, need_dx=True):
         """Return dx (None without need_dx) and the gradients of the parameters; a tape can be used once."""
-        if not isinstance(tape, LinearTape) or tape.layer is not self:
-            raise ValueError(f"tape: expected what forward of this layer returned, got {type(tape).__name__}")
-        if tape.x is None:
-            raise ValueError("tape: expected one that was not used yet, got one that backward has used up")
-        dy = self._checked("dy", dy, self.out_features)
-        x = tape.x
-        first = self.layout == "nmt"
-        expected = (self.out_features, *x.shape[1:]) if first else (*x.shape[:-1], self.out_features)
-        if dy.shape != expected:
-            raise ValueError(f"dy: expected shape {expected}, got {dy.shape}")
+        x = tape_of(self, tape, LinearTape).x
+        dx, dW, db = ops.linear_backward(self._weights(), x, self._checked("dy", dy), layout=self.layout, need_dx=need_dx,
+                                         need_db=self.bias)
         tape.x = None
-        weight = self._arrays["weight"]
-        if first:
-            rows, dz = x.reshape(self.in_features, -1).T, dy.reshape(self.out_features, -1)
-            dx = ops.product(weight.T, dz).reshape(x.shape) if need_dx else None
-        else:
-            rows, dz = x.reshape(-1, self.in_features), dy.reshape(-1, self.out_features).T
-            dx = ops.product(dz.T, weight).reshape(x.shape) if need_dx else None
-        gradients = {"weight": ops.product(dz, rows)}
-        if self.bias:
-            gradients["bias"] = dz.sum(axis=1)
-        return dx, gradients
+        return dx, {"weight": dW, "bias": db} if self.bias else {"weight": dW}
+
+    def _checked(self, name, x):
+        x = plain(name, x)
+        if x.dtype != self.dtype:
+            raise TypeError(f"{name}: expected {self.dtype.name}, got {x.dtype}; use .astype({self.dtype.name!r})")
+        return x
 
     def __repr__(self):
         return (f"Linear({self.in_features}, {self.out_features}, bias={self.bias}, layout={self.layout!r}, "

@@ -1,6 +1,7 @@
 """Losses that return their value and its gradient in one pass."""
 import numpy as np
 
+from .. import ops
 from .layer import plain
 
 
@@ -11,17 +12,11 @@ def _scores(name, x):
     return x
 
 
-def _finish(losses, gradient, weight, reduction):
-    """Sum the losses of all positions, in float64, or divide sum and gradient by the number of positions that count."""
+def _weight(counted, reduction):
+    """What sum and gradient are divided by.  Nothing that counts: a loss of 0 with no gradient, not 0/0."""
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction: expected 'mean' or 'sum', got {reduction!r}")
-    total = float(np.sum(losses, dtype=np.float64))
-    if reduction == "mean":
-        # Nothing that counts: a loss of 0 with no gradient, not 0/0.
-        weight = max(weight, 1)
-        total /= weight
-        gradient *= gradient.dtype.type(1 / weight)
-    return total, gradient
+    return max(int(counted), 1) if reduction == "mean" else 1
 
 
 def _mask(mask, shape):
@@ -51,40 +46,33 @@ def softmax_cross_entropy(logits, target, *, mask=None, ignore_index=None, axis=
     """
     logits = np.moveaxis(_scores("logits", logits), axis, -1)
     classes, places = logits.shape[-1], logits.shape[:-1]
+    if classes < 1:
+        raise ValueError(f"logits: expected at least one class, got shape {logits.shape}")
     target = plain("target", target)
     counted = np.ones(places, bool) if mask is None else _mask(mask, places)
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    gradient = np.exp(shifted)
-    norm = gradient.sum(axis=-1, keepdims=True)
-    gradient /= norm
-    shifted -= np.log(norm)     # now log softmax
     if target.dtype.kind in "iu":
         if target.shape != places:
             raise ValueError(f"target: expected shape {places} for logits of {classes} classes, got {target.shape}")
         if ignore_index is not None:
             counted = counted & (target != ignore_index)
-        index = np.where(counted, target, 0)[..., None]
+        index = np.where(counted, target, 0)
         if index.size and (index.min() < 0 or index.max() >= classes):
             raise ValueError(f"target: expected classes from 0 to {classes - 1}, "
                              f"got {int(index.min())} to {int(index.max())}")
-        losses = -np.take_along_axis(shifted, index, -1)[..., 0]
-        np.put_along_axis(gradient, index, np.take_along_axis(gradient, index, -1) - 1, -1)
+        target = None
     elif target.dtype.kind == "f":
         if ignore_index is not None:
             raise ValueError(f"ignore_index: expected None with a target of distributions, got {ignore_index!r}")
         target = np.moveaxis(target, axis, -1)
         if target.shape != logits.shape:
             raise ValueError(f"target: expected {classes} classes in each of {places}, got shape {target.shape}")
-        losses = -(target * shifted).sum(axis=-1)
-        gradient *= target.sum(axis=-1, keepdims=True)      # 1 for a distribution
-        gradient -= target
+        index, target = np.zeros(places, np.intp), target.astype(logits.dtype, copy=False)
     else:
         raise TypeError(f"target: expected integers or floats, got {target.dtype}")
-    # where, not a product: what is masked may be NaN.
-    losses = np.where(counted, losses, 0)
-    gradient = np.where(counted[..., None], gradient, gradient.dtype.type(0))
-    loss, gradient = _finish(losses, gradient, int(counted.sum()), reduction)
-    return loss, np.moveaxis(gradient, -1, axis)
+    weight = _weight(counted.sum(), reduction)
+    losses, gradient = ops.loss("softmax", logits, index=np.where(counted, index, -1), target=target, scale=1 / weight)
+    # In the order of the axes, so that the sum has the same bits whatever lies innermost.
+    return float(np.ascontiguousarray(losses).sum()) / weight, np.moveaxis(gradient, -1, axis)
 
 
 def logistic(logits, target, *, mask=None, reduction="mean"):
@@ -100,11 +88,7 @@ def logistic(logits, target, *, mask=None, reduction="mean"):
     >>> round(loss, 4), gradient
     (0.6931, array([-0.25,  0.25]))
     """
-    logits, target = _pair("logits", logits, target)
-    small = np.exp(-np.abs(logits))
-    losses = np.maximum(logits, 0) - target * logits + np.log1p(small)
-    gradient = np.where(logits >= 0, 1, small) / (1 + small) - target
-    return _elementwise(losses, gradient, mask, reduction)
+    return _elementwise("logistic", *_pair("logits", logits, target), mask, reduction)
 
 
 def squared_error(y, target, *, mask=None, reduction="mean"):
@@ -116,9 +100,7 @@ def squared_error(y, target, *, mask=None, reduction="mean"):
     >>> squared_error(np.array([1.0, 3.0]), np.array([1.0, 1.0]))
     (2.0, array([0., 2.]))
     """
-    y, target = _pair("y", y, target)
-    difference = y - target
-    return _elementwise(difference * difference, 2 * difference, mask, reduction)
+    return _elementwise("squared", *_pair("y", y, target), mask, reduction)
 
 
 def _pair(name, x, target):
@@ -130,10 +112,16 @@ def _pair(name, x, target):
     return x, target.astype(x.dtype, copy=False)
 
 
-def _elementwise(losses, gradient, mask, reduction):
-    counted = losses.size
+# A place that costs nothing and has no gradient, whatever stood there: (x, target).
+_FREE = {"logistic": (-1e4, 0), "squared": (0, 0)}
+
+
+def _elementwise(kind, x, target, mask, reduction):
+    counted = x.size
     if mask is not None:
-        mask = _mask(mask, losses.shape)
-        counted = int(mask.sum())
-        losses, gradient = np.where(mask, losses, 0), np.where(mask, gradient, gradient.dtype.type(0))
-    return _finish(losses, gradient, counted, reduction)
+        mask = _mask(mask, x.shape)
+        counted = mask.sum()
+        x, target = (np.where(mask, array, x.dtype.type(free)) for array, free in zip((x, target), _FREE[kind]))
+    weight = _weight(counted, reduction)
+    total, gradient = ops.loss(kind, x, target=target, scale=1 / weight)
+    return total / weight, gradient

@@ -6,14 +6,16 @@ hidden states (m, n_h) where a projection makes them narrower.
 """
 
 from .._backend import active
-from .elementwise import activate, product
+from .elementwise import activate
+from .positions import add_rows, linear, linear_backward, loss, pack_linear, take_rows
 from .run import Run
+from .scan import scan, scan_backward
 from .sequence import Gradients, Result, backward, forward
 from .tapes import read, tape, tape_names
 from .weights import Extras, pack
 
 # `active` is for layers, which know ops and not what is below it.
 __all__ = [
-    "Extras", "Gradients", "Result", "Run", "activate", "active", "backward", "forward", "pack", "product", "read",
-    "tape", "tape_names",
+    "Extras", "Gradients", "Result", "Run", "activate", "active", "add_rows", "backward", "forward", "linear",
+    "linear_backward", "loss", "pack", "pack_linear", "read", "scan", "scan_backward", "take_rows", "tape", "tape_names",
 ]  # fmt: skip

@@ -6,12 +6,12 @@ has no fast path. Nothing is checked here; `fastrnn.ops` does that, once, above 
 """
 
 from .activations import activate
-from .linear import Linear, linear_backward, linear_forward, scatter_add
+from .linear import Linear, add_rows, linear_backward, linear_forward, take_rows
 from .losses import loss
 from .scan import scan, scan_backward
 from .sequence import CELLS, TAPE_NAMES, Tape, Weights, backward, forward
 
 __all__ = [
-    "CELLS", "Linear", "TAPE_NAMES", "Tape", "Weights", "activate", "backward", "forward", "linear_backward",
-    "linear_forward", "loss", "scan", "scan_backward", "scatter_add",
+    "CELLS", "Linear", "TAPE_NAMES", "Tape", "Weights", "activate", "add_rows", "backward", "forward",
+    "linear_backward", "linear_forward", "loss", "scan", "scan_backward", "take_rows",
 ]  # fmt: skip

@@ -38,9 +38,14 @@ def linear_backward(weights, x, dy, dx, dW, db, threads):
             db[...] = dy.sum(axis=0)
 
 
-def scatter_add(index, dy, dW, threads):
-    """Fill dW (rows, n) with the sum of dy (T, m, n) over the positions whose index (T, m) names the row, in order."""
-    dW[...] = 0
+def take_rows(index, table, y, threads):
+    """Fill y (T, m, n) with the rows of table (rows, n) that index (T, m) names; zeros where it is negative."""
+    y[...] = np.where(index[..., None] < 0, 0, table[index])
+
+
+def add_rows(index, dy, dtable, threads):
+    """Fill dtable (rows, n) with the sums of dy (T, m, n) over the positions whose index (T, m) names the row."""
+    dtable[...] = 0
     counts = index >= 0
     with np.errstate(all="ignore"):
-        np.add.at(dW, index[counts], dy[counts])
+        np.add.at(dtable, index[counts], dy[counts])
