@@ -15,7 +15,7 @@ def record(m):
     label = rng.integers(2, size=m)
     since = t - rng.integers(10, T - 30, (1, m, 1))
     ringing = np.where(since >= 0, np.exp(-np.maximum(since, 0) / 8) * np.sin(2.0 * since), 0)
-    x = hum + 1.2 * label[:, None] * ringing + 0.2 * rng.standard_normal((T, m, 2))
+    x = hum + 2.0 * label[:, None] * ringing + 0.2 * rng.standard_normal((T, m, 2))
     return x.astype(np.float32), label
 
 
