@@ -30,6 +30,7 @@ _OWNERS = {
     "weights": {module.Weights: module for module in (reference, _core) if module},
     "linear": {module.Linear: module for module in (reference, _core) if module},
     "tape": {module.Tape: module for module in (reference, _core) if module},
+    "stream": {module.Stream: module for module in (reference, _core) if module},
 }
 
 _MAX_THREADS = 2**31 - 1  # that of a C int
@@ -77,14 +78,14 @@ def active():
 
 
 def owner(name, thing):
-    """The backend module that made `thing`, which the caller passed as `name`: "weights", "linear" or "tape"."""
+    """The backend module that made `thing`: "weights", "linear", "tape" or "stream", which the caller passed as `name`."""
     try:
         return _OWNERS[name][type(thing)]
     except KeyError:
-        wanted = {"weights": "weights made by fastrnn.ops.pack", "linear": "weights made by fastrnn.ops.pack_linear",
-                  "tape": "a tape made by fastrnn.ops"}[name]
-        label = "tape" if name == "tape" else "weights"
-        raise TypeError(f"{label}: expected {wanted}, got {type(thing).__name__}") from None
+        wanted = {"weights": "weights made by fastrnn.ops.pack", "linear": "weights made by fastrnn.ops.pack_linear"}
+        label = "weights" if name in wanted else name
+        made = wanted.get(name, f"a {name} made by fastrnn.ops")
+        raise TypeError(f"{label}: expected {made}, got {type(thing).__name__}") from None
 
 
 def set_backend(name):

@@ -5,38 +5,44 @@ cdef Py_ssize_t _WORTH_RELEASING = 1 << 19
 
 
 cdef class Stream:
-    """Stream(weights, capacity, normalise, empty)
+    """Stream(weights, capacity, run, normalise, empty)
 --
 
-    Live states of a stack of layers: `weights` a tuple of Weights, `capacity` states of each.
+    `capacity` states of each layer of `weights`, a tuple of Weights; all zero at first.
 
+    run: None, or a tuple with the fields of fastrnn.ops.Run, of which zoneout acts.
     `normalise(stream, x, ids, out)` returns arguments of `step` that fit, or raises: it is asked for those that don't fit
-    as they are.  `empty(shape)` makes the arrays that `step` returns.
+    as they are.  `empty(shape)` makes the arrays that `step` returns; others than of its type are not read as they are.
     """
     cdef fr_stream *live
     cdef readonly tuple weights
     cdef readonly Py_ssize_t capacity, n_x, n_h
     cdef readonly str dtype
-    cdef object normalise, empty, whole
+    cdef readonly object run
+    cdef object normalise, empty, array, whole
     cdef Py_ssize_t work
     cdef int itemsize
     cdef bint busy
 
-    def __init__(self, weights, capacity, normalise, empty):
-        cdef const fr_weights *packed[64]
-        cdef Weights w
+    def __init__(self, weights, capacity, run, normalise, empty):
+        cdef Weights w, below = None
+        cdef bytearray pointers = bytearray(len(weights) * sizeof(void *))
+        cdef const fr_weights **packed = <const fr_weights **><char *>pointers
         cdef int k
         if self.live != NULL:
             raise RuntimeError("fastrnn: a stream is made once")
-        if not 0 < len(weights) <= 64:
-            raise ValueError(f"weights: expected 1 to 64 layers, got {len(weights)}")
-        self.weights, self.capacity, self.normalise, self.empty = tuple(weights), capacity, normalise, empty
+        if run is not None:
+            _refuse(run)
+        self.weights, self.capacity, self.run, self.normalise, self.empty = tuple(weights), capacity, run, normalise, empty
         for k in range(len(weights)):
-            w = weights[k]
+            w = self.weights[k]
             packed[k] = _packed(w)
+            if k and (w.n_x != below.n_h or w.n_h != below.n_h or w.n_a != below.n_a or w.cell != below.cell):
+                raise ValueError(f"weights[{k}]: expected what fits on the layer below")
             self.work += w.gates * w.n_a * (w.n_x + w.n_h)
-        self.n_x, self.n_h, self.itemsize, self.dtype = weights[0].n_x, w.n_h, w.itemsize, w.dtype
-        self.whole = (self.capacity, self.n_h)
+            below = w
+        self.n_x, self.n_h, self.itemsize, self.dtype = self.weights[0].n_x, w.n_h, w.itemsize, w.dtype
+        self.whole, self.array = (self.capacity, self.n_h), type(empty((0, 0)))
         _check(fr_stream_new(packed, len(weights), self.capacity, &self.live))
 
     def __dealloc__(self):
@@ -81,6 +87,8 @@ cdef class Stream:
         cdef fr_stream *live = self._usable()
         cdef fr_status status
         cdef char kind = c"f" if self.itemsize == 4 else c"d"
+        if type(x) is not self.array or (ids is not None and type(ids) is not self.array):
+            return None  # a masked array, say, which has a buffer too
         try:
             if ids is not None:
                 PyObject_GetBuffer(ids, &views[held], PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
@@ -98,6 +106,7 @@ cdef class Stream:
             held += 1
             if not _is_matrix(&views[held - 1], rows, self.n_h, self.itemsize, kind):
                 return None
+            self._usable()  # again: memory for `out` may have let another thread in
             if rows * self.work < _WORTH_RELEASING:
                 status = fr_stream_step(live, chosen, rows, views[held - 2].buf, views[held - 1].buf)
             else:
@@ -136,12 +145,24 @@ cdef class Stream:
         """Replace all states by such arrays; None is zeros."""
         self._move(a, c, True)
 
+    def take(self, a, c):
+        """As `read`; and until `put` this stream refuses every other call."""
+        self._move(a, c, False)
+        self.busy = True
+
+    def put(self, a, c):
+        """End what `take` began: write such arrays, or with a None leave the states as they are."""
+        self.busy = False
+        if a is not None:
+            self._move(a, c, True)
+
     cdef int _move(self, a, c, bint inwards) except -1:
         cdef Held held
         cdef void *pointers[2]
         cdef int flags = 0 if inwards else PyBUF_WRITABLE
-        cdef Py_ssize_t states = len(self.weights) * self.capacity
+        cdef Py_ssize_t states
         self._usable()
+        states = len(self.weights) * self.capacity
         held.count = 0
         try:
             pointers[0] = _block(&held, a, states * self.n_h, self.itemsize, flags)

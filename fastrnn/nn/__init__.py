@@ -7,8 +7,9 @@ from .losses import logistic, softmax_cross_entropy, squared_error
 from .lstm import LSTM
 from .rnn import RNN
 from .scan import LinearRecurrence, minGRU, minLSTM
+from .stream import Stream
 
 __all__ = [
-    "Embedding", "GRU", "LSTM", "Linear", "LinearRecurrence", "RNN", "load", "logistic", "minGRU", "minLSTM",
+    "Embedding", "GRU", "LSTM", "Linear", "LinearRecurrence", "RNN", "Stream", "load", "logistic", "minGRU", "minLSTM",
     "softmax_cross_entropy", "squared_error",
 ]  # fmt: skip

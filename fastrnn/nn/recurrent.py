@@ -3,6 +3,7 @@ import numpy as np
 
 from .. import ops
 from .layer import Layer, count, fraction, pick_dtype, pick_layout, plain, uniform
+from .stream import Stream
 
 GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3}
 _TIME = {"tmn": 0, "mtn": 1, "nmt": 2}              # where each layout has time ...
@@ -257,6 +258,17 @@ class _Recurrent(Layer):
         if g.shape != expected:
             raise ValueError(f"{name}: expected the shape of y, {expected}, got {g.shape}")
         return self._sequences(name, g)[0]
+
+    def stream(self, capacity=1):
+        """Return `capacity` live states of this layer, all zero, that go on step by step; see Stream.
+
+        The weights are those of now: what is written to the layer later does not reach the stream.  Evaluation: no
+        dropout.  A layer of two directions has no stream, as one of them begins at the end.
+        """
+        if self.bidirectional:
+            raise ValueError("stream: expected a layer with one direction, got bidirectional=True")
+        weights = [self._weights(k) for k in range(self.num_layers)]
+        return Stream(ops.stream(weights, capacity), repr(self))
 
     def __repr__(self):
         c = self._config

@@ -1,0 +1,408 @@
+"""Streams: live states that take one step at a time, all or some of them, and what they promise about bits."""
+
+import copy
+import pickle
+import re
+import sys
+import threading
+
+import numpy as np
+import pytest
+from conftest import ISAS
+
+import fastrnn
+from fastrnn import _backend, ops
+from fastrnn.nn import Stream
+
+LAYERS = {
+    "RNN": lambda **options: fastrnn.RNN(5, 19, **options),
+    "relu": lambda **options: fastrnn.RNN(5, 3, nonlinearity="relu", **options),
+    "LSTM": lambda **options: fastrnn.LSTM(5, 19, **options),
+    "GRU": lambda **options: fastrnn.GRU(5, 19, **options),
+    "before": lambda **options: fastrnn.GRU(5, 16, reset_after=False, **options),
+}
+native = pytest.mark.skipif(not ISAS, reason="the C extension is not built: `make test` builds it")
+
+
+def layer_of(kind, dtype=np.float32, **options):
+    return LAYERS[kind](dtype=dtype, seed=3, **options)
+
+
+def numbers(*shape, dtype=np.float32):
+    return np.random.default_rng(7).standard_normal(shape).astype(dtype)
+
+
+def parts(state):
+    return state if isinstance(state, tuple) else (state,)
+
+
+def same(engine, got, wanted):
+    """The same bits; but NumPy's products depend on how many rows they have."""
+    for a, b in zip(parts(got), parts(wanted), strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype
+        if engine == "numpy":
+            np.testing.assert_allclose(a, b, rtol=0, atol=64 * np.finfo(a.dtype).eps)
+        else:
+            assert a.tobytes() == b.tobytes()
+
+
+# ---- bits ----
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_steps_chunks_and_the_whole_are_the_same(engine, dtype, kind, num_layers):
+    layer = layer_of(kind, dtype, num_layers=num_layers)
+    x = numbers(23, 4, 5, dtype=dtype)
+    y, state = layer(x)
+    steps, chunks = layer.stream(4), layer.stream(capacity=4)
+    same(engine, np.stack([steps.step(row) for row in x]), y)
+    same(engine, steps.state, state)
+    same(engine, np.concatenate([chunks.run(x[:16]), chunks.run(x[16:16]), chunks.run(x[16:])]), y)
+    same(engine, chunks.state, state)
+    assert y.dtype == dtype and chunks.run(x[:0]).shape == (0, 4, y.shape[2])
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_alone_and_together_are_the_same(engine, dtype, kind):
+    layer = layer_of(kind, dtype, num_layers=2)
+    x = numbers(6, 5, 5, dtype=dtype)
+    y, state = layer(x)
+    some = layer.stream(5)
+    for t, order in enumerate(([[0, 1, 2, 3, 4]], [[4, 2, 0], [3, 1]], [[3], [1], [4], [0], [2]]) * 2):
+        for ids in order:
+            same(engine, some.step(x[t, ids], ids), y[t, ids])
+    same(engine, some.state, state)
+
+
+def test_a_thousand_streams_thirty_two_at_a_time(engine):
+    layer, rng = layer_of("LSTM"), np.random.default_rng(5)
+    many, x = layer.stream(1000), numbers(40, 32, 5)
+    calls = [rng.choice(1000, 32, replace=False) for _ in x]
+    for row, ids in zip(x, calls):
+        many.step(row, ids)
+    for which in (calls[0][0], calls[7][31], calls[39][16]):
+        mine = np.stack([row[ids == which] for row, ids in zip(x, calls) if which in ids])
+        same(engine, tuple(part[:, [which]] for part in many.state), layer(mine)[1])
+    untouched = np.setdiff1d(np.arange(1000), np.concatenate(calls))
+    assert untouched.size and not many.state[0][:, untouched].any()
+
+
+@native
+@pytest.mark.parametrize("n", [1, 15, 100, 700])
+def test_sizes(isa, dtype, n):
+    """From less than a vector to weights beyond a core's cache, where a step lets other threads have the GIL."""
+    layer = fastrnn.GRU(n, n, num_layers=2, dtype=dtype, seed=0)
+    x = numbers(3, 3, n, dtype=dtype)
+    y, _ = layer(x)
+    live = layer.stream(3)
+    same(isa, np.stack([live.step(row) for row in x]), y)
+
+
+# ---- life ----
+
+
+def test_clones_go_their_own_way(engine, dtype):
+    layer = layer_of("LSTM", dtype)
+    x = numbers(4, 2, 5, dtype=dtype)
+    first = layer.stream(2)
+    first.step(x[0])
+    before = first.state
+    for twin in (first.clone(), copy.copy(first), copy.deepcopy(first)):
+        same(engine, twin.state, before)
+        assert twin.step(x[1]).tobytes() == first.clone().step(x[1]).tobytes()
+        same(engine, first.state, before)
+        twin.reset()
+        same(engine, first.state, before)
+    assert first._live.weights[0] is first.clone()._live.weights[0] is layer.stream(7)._live.weights[0]
+    with pytest.raises(TypeError, match="^stream: expected its state"):
+        pickle.dumps(first)
+
+
+def test_reset_of_all_and_of_some(engine):
+    live = layer_of("LSTM", num_layers=2).stream(4)
+    live.step(numbers(4, 5))
+    full = live.state
+    live.reset([2, 0])
+    for part, old in zip(live.state, full):
+        assert not part[:, [0, 2]].any() and part[:, [1, 3]].tobytes() == old[:, [1, 3]].tobytes()
+    live.reset(())
+    assert live.state[0][:, 1].any()
+    live.reset()
+    assert not any(part.any() for part in live.state)
+    live.step(numbers(4, 5))
+    same(engine, live.state, full)
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_states_come_and_go(engine, dtype, kind):
+    layer = layer_of(kind, dtype, num_layers=2)
+    x = numbers(5, 3, 5, dtype=dtype)
+    y, middle = layer(x[:2])
+    live = layer.stream(3)
+    live.state = middle
+    assert [part.shape for part in parts(live.state)] == [(2, 3, 19)] * len(parts(middle))
+    same(engine, live.state, middle)
+    same(engine, live.run(x[2:]), layer(x[2:], middle)[0])
+    copies = live.state
+    for part in parts(copies):
+        part[...] = 9
+    assert parts(live.state)[0].max() < 9
+    foreign = tuple(np.asfortranarray(part).astype(part.dtype.newbyteorder(">")) for part in parts(middle))
+    live.state = foreign if kind == "LSTM" else foreign[0]
+    same(engine, live.state, middle)
+    live.state = None
+    assert not any(part.any() for part in parts(live.state))
+
+
+def test_weights_are_those_of_the_moment(engine):
+    layer = layer_of("GRU")
+    x = numbers(1, 5)
+    live, wanted = layer.stream(), layer(x[None])[0][0]
+    layer.update({"weight_hh_l0": np.ones((57, 19)), "weight_ih_l0": np.ones((57, 5))})
+    clone = live.clone()
+    same(engine, live.step(x), wanted)
+    same(engine, clone.step(x), wanted)
+    assert not np.allclose(layer.stream().step(x), wanted)
+    name = repr(live)
+    del layer
+    same(engine, live.clone().step(x), live.step(x))
+    assert name == "GRU(5, 19).stream(capacity=1)"
+
+
+def test_streams_stay_with_the_backend_of_their_weights(engine):
+    live = layer_of("LSTM").stream()
+    with fastrnn.backend("numpy"):
+        other = live.clone()
+        live.run(numbers(2, 1, 5))
+    assert type(live._live) is type(other._live) and type(live._live) is _backend.active().Stream
+
+
+def test_none_at_all(engine):
+    live = layer_of("LSTM", num_layers=2).stream(0)
+    assert live.step(np.zeros((0, 5), np.float32)).shape == live.step(np.zeros((0, 5), np.float32), []).shape == (0, 19)
+    assert live.run(np.zeros((3, 0, 5), np.float32)).shape == (3, 0, 19)
+    assert [part.shape for part in live.state] == [(2, 0, 19)] * 2
+    live.reset()
+    one = layer_of("LSTM").stream()
+    one.step(numbers(1, 5))
+    before = one.state
+    assert one.step(np.zeros((0, 5), np.float32), []).shape == (0, 19)
+    same(engine, one.state, before)
+
+
+# ---- arguments ----
+
+
+def test_any_form_of_array(engine, dtype):
+    layer = layer_of("LSTM", dtype)
+    x = numbers(3, 5, dtype=dtype)
+    wanted = layer.stream(3).step(x)
+    bytes_of = np.zeros(x.nbytes + 1, np.uint8)
+    unaligned = bytes_of[1:].view(dtype).reshape(3, 5)
+    unaligned[...] = x
+    locked = x.copy()
+    locked.flags.writeable = False
+    class Mine(np.ndarray):
+        pass
+    forms = (np.asfortranarray(x), x.astype(x.dtype.newbyteorder(">")), np.repeat(x, 2, 1)[:, ::2], unaligned, locked,
+             x[::-1].copy()[::-1], x.view(Mine))  # fmt: skip
+    for form in forms:
+        same(engine, layer.stream(3).step(form), wanted)
+    ids = np.array([2, 0, 1])
+    for form in ([2, 0, 1], (2, 0, 1), ids.astype(np.int8), ids.astype(np.uint64), ids.astype(">i4"), ids[::-1].copy()[::-1],
+                 memoryview(ids)):  # fmt: skip
+        same(engine, layer.stream(3).step(x[ids], form), wanted[ids])
+
+
+def test_out(engine, dtype):
+    layer = layer_of("GRU", dtype, num_layers=2)
+    x = numbers(4, 5, dtype=dtype)
+    wanted, out = layer.stream(4).step(x), np.full((4, 19), 9, dtype)
+    assert layer.stream(4).step(x, out=out) is out
+    same(engine, out, wanted)
+    again, room = layer.stream(4), np.zeros((9, 19), dtype)
+    assert again.step(x[[3, 1]], [3, 1], room[2:4]).base is room
+    same(engine, room[2:4], wanted[[3, 1]])
+    assert not room[:2].any() and not room[4:].any()
+    square = fastrnn.RNN(6, 6, dtype=dtype, seed=0)
+    x = numbers(2, 6, dtype=dtype)
+    wanted = square.stream(2).step(x)
+    square.stream(2).step(x, out=x)  # may be x itself: it has been read by then
+    same(engine, x, wanted)
+
+
+X = np.zeros((4, 5), np.float32)
+REFUSED = [
+    ((X[:3],), ValueError, "x: expected shape (capacity, n_x) with capacity = 4, n_x = 5, got (3, 5)"),
+    ((X[:, :4],), ValueError, "x: expected shape (capacity, n_x) with capacity = 4, n_x = 5, got (4, 4)"),
+    ((X[None],), ValueError, "x: expected shape (capacity, n_x) with capacity = 4, n_x = 5, got (1, 4, 5)"),
+    ((X, [0, 1]), ValueError, "x: expected shape (len(ids), n_x) with len(ids) = 2, n_x = 5, got (4, 5)"),
+    ((X.astype(np.float64),), TypeError, "x: expected float32 like the weights, got float64; convert it with .astype(np.float32)"),
+    ((X.astype(int),), TypeError, "x: expected float32 like the weights, got int64; convert it with .astype(np.float32)"),
+    ((np.ma.masked_array(X),), TypeError, "x: expected an array without a mask"),
+    ((None,), TypeError, "x: expected an array of float32 like the weights, got NoneType"),
+    ((X[:2], [1, 1]), ValueError, "ids: expected each at most once, got 1 2 times"),
+    ((X[:3], np.array([3, 0, 3])), ValueError, "ids: expected each at most once, got 3 2 times"),
+    ((X[:2], [1, 4]), ValueError, "ids: expected integers from 0 up to capacity = 4, got 4"),
+    ((X[:2], np.array([-1, 0])), ValueError, "ids: expected integers from 0 up to capacity = 4, got -1"),
+    ((X[:2], [1.0, 2.0]), TypeError, "ids: expected integers, got float64"),
+    ((X[:4], np.ones(4, bool)), TypeError, "ids: expected integers, got bool"),
+    ((X[:2], [[0, 1]]), ValueError, "ids: expected shape (rows,), got (1, 2)"),
+    ((X[:1], 0), ValueError, "ids: expected shape (rows,), got ()"),
+    ((X[:2], [[0], [1, 2]]), TypeError, "ids: expected integers, got list"),
+    ((X, None, np.zeros((4, 18), np.float32)), ValueError, "out: expected shape (capacity, n_a) with capacity = 4, n_a = 19, got (4, 18)"),
+    ((X, None, np.zeros((4, 19))), TypeError, "out: expected an array of float32 like the weights, got float64"),
+    ((X, None, [[0.0] * 19] * 4), TypeError, "out: expected an array of float32 like the weights, got list"),
+    ((X, None, np.zeros((19, 4), np.float32).T), ValueError, "out: expected a contiguous native array that can be written to"),
+    ((X, None, np.zeros((4, 19), ">f4")), ValueError, "out: expected a contiguous native array that can be written to"),
+    ((X, None, np.broadcast_to(np.float32(0), (4, 19))), ValueError, "out: expected a contiguous native array that can be"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "error", "text"), REFUSED, ids=range(len(REFUSED)))
+def test_refused_steps_change_nothing(engine, arguments, error, text):
+    live = layer_of("LSTM").stream(4)
+    live.step(numbers(4, 5))
+    before = live.state
+    with pytest.raises(error, match="^" + re.escape(text)):
+        live.step(*arguments)
+    assert b"".join(map(np.ndarray.tobytes, live.state)) == b"".join(map(np.ndarray.tobytes, before))
+
+
+def test_other_refusals(engine):
+    layer = layer_of("LSTM", num_layers=2)
+    live = layer.stream(4)
+    good = live.state
+    cases = [
+        (lambda: layer.stream(-1), ValueError, "capacity: expected an integer from 0 up to 2**48, got -1"),
+        (lambda: layer.stream(True), TypeError, "capacity: expected an integer, got bool"),
+        (lambda: layer.stream(1.0), TypeError, "capacity: expected an integer, got float"),
+        (lambda: layer.stream(2**70), ValueError, "capacity: expected an integer from 0"),
+        (lambda: layer.stream(2**44), MemoryError, ""),
+        (lambda: live.reset([4]), ValueError, "ids: expected integers from 0 up to capacity = 4, got 4"),
+        (lambda: live.reset([1, 1]), ValueError, "ids: expected each at most once"),
+        (lambda: live.run(X), ValueError, "x: expected shape (T, capacity, n_x) with capacity = 4, n_x = 5, got (4, 5)"),
+        (lambda: live.run(np.zeros((2, 4, 5))), TypeError, "x: expected float32 like the weights, got float64"),
+        (lambda: setattr(live, "state", good[0]), TypeError, "state: expected a pair (h, c), got ndarray"),
+        (lambda: setattr(live, "state", (good[0], good[1][:1])), ValueError,
+         "state c: expected shape (layers, capacity, n_a) with layers = 2, capacity = 4, n_a = 19, got (1, 4, 19)"),
+        (lambda: setattr(live, "state", (good[0].astype(float), good[1])), TypeError, "state h: expected float32 like"),
+        (lambda: ops.set_states(live._live, good[:1]), ValueError, "states: expected a tuple (a, c), got 1 of them"),
+        (lambda: ops.states(layer), TypeError, "stream: expected a stream made by fastrnn.ops, got LSTM"),
+        (lambda: ops.stream([]), ValueError, "weights: expected at least one layer, got none"),
+        (lambda: ops.stream([layer]), TypeError, "weights: expected weights made by fastrnn.ops.pack, got LSTM"),
+        (lambda: ops.stream([layer._weights(1), layer._weights(0)]), ValueError,
+         "weights[1]: expected n_x = 19, the width of the layer below, got 5"),
+        (lambda: ops.stream([layer._weights(0), layer_of("GRU", num_layers=2)._weights(1)]), ValueError,
+         "weights[1]: expected cell = lstm like the others, got gru_after"),
+        (lambda: ops.stream(layer._weights(0), zoneout=2), ValueError, "zoneout: expected a number from 0 to 1, got 2"),
+        (lambda: ops.stream(layer._weights(0), zoneout=(1, 2)), TypeError, "zoneout: expected a number or None"),
+        (lambda: fastrnn.LSTM(5, 19, bidirectional=True).stream(), ValueError, "stream: expected a layer with one direction"),
+    ]  # fmt: skip
+    for call, error, text in cases:
+        with pytest.raises(error, match="^" + re.escape(text)):
+            call()
+    assert b"".join(map(np.ndarray.tobytes, live.state)) == b"".join(map(np.ndarray.tobytes, good))
+
+
+@native
+def test_weights_of_two_backends_do_not_mix():
+    lower, upper = layer_of("GRU", num_layers=2), layer_of("GRU", num_layers=2)
+    with fastrnn.backend("numpy"):
+        foreign = upper._weights(1)
+    with fastrnn.backend("native"), pytest.raises(ValueError, match=r"^weights\[1\]: expected weights of the backend"):
+        ops.stream([lower._weights(0), foreign])
+
+
+@native
+def test_an_empty_object_is_refused():
+    empty = _backend._core.Stream.__new__(_backend._core.Stream)
+    room = np.zeros((1, 1, 1), np.float32)
+    for call in (lambda: empty.step(X), lambda: empty.clear(None), lambda: empty.read(room, room), lambda: empty.nbytes,
+                 lambda: empty.write(None, None), lambda: empty.take(room, room)):  # fmt: skip
+        with pytest.raises(ValueError, match="^stream: expected a stream, got an empty object"):
+            call()
+    with pytest.raises(RuntimeError, match="made once"):
+        layer_of("GRU").stream()._live.__init__((), 1, None, None, None)
+
+
+# ---- cost ----
+
+
+def test_a_step_into_out_allocates_nothing(isa, dtype):
+    layer = layer_of("LSTM", dtype, num_layers=2)
+    x, out, ids = numbers(4, 5, dtype=dtype), np.empty((4, 19), dtype), np.array([2, 0])
+    live, few, two = layer.stream(4), x[:2], out[:2]
+
+    def steps(count):
+        for _ in range(count):
+            live.step(x, out=out)
+            live.step(few, ids, two)
+
+    steps(3)
+    before = sys.getallocatedblocks()
+    steps(1000)
+    assert abs(sys.getallocatedblocks() - before) < 10
+    assert live._live.nbytes > 0
+
+
+def test_step_is_the_backends_own_method(engine):
+    live = layer_of("LSTM").stream()
+    assert live.step.__self__ is live._live and isinstance(live, Stream)
+
+
+# ---- threads ----
+
+
+def test_threads_step_streams_of_one_layer_at_once(engine):
+    """Large enough that the native step releases the GIL."""
+    layer = fastrnn.LSTM(64, 256, seed=0)
+    x = numbers(8, 4, 64)
+    wanted, wrong = layer(x)[0], []
+
+    def work():
+        live = layer.stream(4)
+        for _ in range(3):
+            live.reset()
+            got = np.stack([live.step(row) for row in x])
+            if not np.allclose(got, wanted, atol=1e-5) or engine != "numpy" and got.tobytes() != wanted.tobytes():
+                wrong.append(got)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong
+
+
+def test_a_second_thread_inside_is_refused(engine):
+    layer = fastrnn.GRU(8, 8, seed=0)
+    live, x = layer.stream(2), numbers(2, 8)
+    live.step(x)
+    room = live.state.copy()
+    live._live.take(room, None)  # as `run` does while it computes
+    for call in (lambda: live.step(x), lambda: live.reset(), lambda: live.state, lambda: live.run(x[None]), live.clone):
+        with pytest.raises(RuntimeError, match="^stream: another thread is in a call of this stream"):
+            call()
+    live._live.put(None, None)
+    assert live.state.tobytes() == room.tobytes()
+    with pytest.raises(ValueError):
+        live.run(x)
+    live.step(x)
+
+
+@native
+def test_a_long_step_lets_others_in_and_refuses_a_second():
+    live = fastrnn.LSTM(256, 512, seed=0).stream(256)
+    x, seen = numbers(256, 256), []
+    thread = threading.Thread(target=lambda: [live.step(x) for _ in range(20)])
+    thread.start()
+    while thread.is_alive() and not seen:
+        try:
+            live._live.nbytes  # noqa: B018
+        except RuntimeError as error:
+            seen.append(str(error))
+    thread.join(60)
+    assert seen and seen[0].startswith("stream: another thread is in a call of this stream")
