@@ -78,7 +78,7 @@ def active():
 
 
 def owner(name, thing):
-    """The backend module that made `thing`: "weights", "linear", "tape" or "stream", which the caller passed as `name`."""
+    """The backend module that made `thing`, which is to be a `name`: "weights", "linear", "tape" or "stream"."""
     try:
         return _OWNERS[name][type(thing)]
     except KeyError:

@@ -50,7 +50,7 @@ def test_signatures_are_the_same(name):
 
 
 @native
-@pytest.mark.parametrize("name", ["Weights", "Tape", "Linear"])
+@pytest.mark.parametrize("name", ["Weights", "Tape", "Linear", "Stream"])
 def test_constructors_are_the_same(name):
     ours, theirs = getattr(reference, name), getattr(_backend._core, name)
     assert inspect.signature(theirs) == inspect.signature(ours)
@@ -63,9 +63,11 @@ def test_tables_are_the_same():
 
 
 @native
-def test_methods_are_the_same():
-    ours, theirs = (inspect.signature(m.Tape.read) for m in (reference, _backend._core))
-    assert list(ours.parameters) == list(theirs.parameters) == ["self", "name", "out"]
+@pytest.mark.parametrize("kind, names", [("Tape", ["read"]), ("Stream", ["step", "clear", "read", "write", "take", "put"])])
+def test_methods_are_the_same(kind, names):
+    for name in names:
+        ours, theirs = (inspect.signature(getattr(getattr(m, kind), name)) for m in (reference, _backend._core))
+        assert [(p.name, p.default) for p in ours.parameters.values()] == [(p.name, p.default) for p in theirs.parameters.values()]
 
 
 def test_weights_stay_with_their_backend(engine):
