@@ -11,7 +11,7 @@ class Engine:
     def __init__(self, threads):
         fastrnn.set_num_threads(threads)
         settings = fastrnn.config()
-        self.note = None  # how a work is done, where there is more than one way
+        self.note = None  # how a work is done
         self.version = f"{fastrnn.__version__} ({settings['backend']}, {settings['isa']})"
 
     def _layer(self, case, weights, **options):
@@ -69,35 +69,22 @@ class Engine:
         return works
 
     def step(self, case):
-        """One call a step, the state going round: a stream where the layer has one."""
+        """One call a step of a stream, the output in the same array each time."""
+        self.note = "stream.step"
         arrays = data(case)
-        layer = self._layer(case, arrays)
-        if hasattr(layer, "stream"):
-            self.note = "stream.step"
-            stream, out = layer.stream(capacity=1), np.empty((1, case.n_a), case.dtype)
-            xs = [np.ascontiguousarray(x) for x in arrays.x]
+        stream, out = self._layer(case, arrays).stream(capacity=1), np.empty((1, case.n_a), case.dtype)
+        xs = [np.ascontiguousarray(x) for x in arrays.x]
 
-            def steps():
-                for x in xs:
-                    stream.step(x, out=out)
-                return out
-
-            def last():
-                stream.reset()
-                return {"y": steps().copy()}
-
-            return {"step": (steps, last)}
-        self.note = "layer(x, state), T = 1"
-        zero = np.zeros((1, 1, case.n_a), case.dtype)
-        xs = [np.ascontiguousarray(x[None]) for x in arrays.x]
-
-        def calls():
-            state = (zero, zero) if case.cell == "lstm" else zero
+        def steps():
             for x in xs:
-                y, state = layer(x, state)
-            return y[0]
+                stream.step(x, out=out)
+            return out
 
-        return {"step": (calls, lambda: {"y": calls()})}
+        def last():
+            stream.reset()
+            return {"y": steps().copy()}
+
+        return {"step": (steps, last)}
 
     def course(self, case):
         return course_works(case, 0)
