@@ -28,12 +28,13 @@ from .course import (
     rnn_forward,
     sequence_loss,
 )
-from .nn import GRU, LSTM, RNN, Embedding, Linear, LinearRecurrence, load, minGRU, minLSTM
+from .nn import GRU, LSTM, RNN, Embedding, Ensemble, Linear, LinearRecurrence, load, minGRU, minLSTM
 
 _backend.facts["version"] = __version__
 
 __all__ = [
     "Embedding",
+    "Ensemble",
     "GRU",
     "LSTM",
     "Linear",

@@ -1,5 +1,6 @@
 """Layers: parameters and calls into ops."""
 from .embedding import Embedding
+from .ensemble import Ensemble
 from .gru import GRU
 from .layer import load
 from .linear import Linear
@@ -10,6 +11,6 @@ from .scan import LinearRecurrence, minGRU, minLSTM
 from .stream import Stream
 
 __all__ = [
-    "Embedding", "GRU", "LSTM", "Linear", "LinearRecurrence", "RNN", "Stream", "load", "logistic", "minGRU", "minLSTM",
-    "softmax_cross_entropy", "squared_error",
+    "Embedding", "Ensemble", "GRU", "LSTM", "Linear", "LinearRecurrence", "RNN", "Stream", "load", "logistic", "minGRU",
+    "minLSTM", "softmax_cross_entropy", "squared_error",
 ]  # fmt: skip

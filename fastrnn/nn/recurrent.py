@@ -1,49 +1,56 @@
-"""What the recurrent layers share: stacking, directions, layouts, states and packed weights."""
+"""What the recurrent layers share: stacking, directions, and the way of a call through ops."""
 import numpy as np
 
 from .. import ops
+from .axes import TO_TMN, check_lengths, check_reset, turned, with_m, without_m
+from .blocks import Block
+from .checkpoint import Checkpointed
+from .column import Column
 from .layer import Layer, count, fraction, pick_dtype, pick_layout, plain, uniform
+from .merge import merged, side_by_side, split, width
+from .noise import NONE, Noise, draw, thin
+from .options import Options, check_options
+from .states import joined, taken_apart
 from .stream import Stream
-
-GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3}
-_TIME = {"tmn": 0, "mtn": 1, "nmt": 2}              # where each layout has time ...
-_FEATURE = {"tmn": 2, "mtn": 2, "nmt": 0}           # ... and the features
-_TO_TMN = {"tmn": (0, 1, 2), "mtn": (1, 0, 2), "nmt": (2, 1, 0)}    # each is its own inverse
-_BACKWARDS = {name: tuple(slice(None, None, -1 if axis == time else None) for axis in range(3))
-              for name, time in _TIME.items()}
-_SHAPE = {"tmn": "(T, m, n)", "mtn": "(m, T, n)", "nmt": "(n, m, T)"}
 
 
 class Tape:
     """What a training forward keeps for one backward."""
 
-    __slots__ = ("layer", "parts", "masks", "single")
+    __slots__ = ("layer", "T", "m", "single", "levels", "factors")
 
-    def __init__(self, layer, single):
-        self.layer, self.single = layer, single
-        self.parts = []         # the tapes of ops, in the order of the states
-        self.masks = []         # the dropout mask below each layer but the first, (T, m, n)
+    def __init__(self, layer, T, m, single):
+        self.layer, self.T, self.m, self.single = layer, T, m, single
+        self.levels = []        # for each merge of directions, from below, the columns that ran side by side
+        self.factors = []       # likewise, what they put out, where that is needed
 
 
 class _Recurrent(Layer):
     """num_layers layers of one cell in one or two directions; see RNN, LSTM and GRU.
 
+    One direction: all blocks are one column, which a pass climbs at once. Two: each layer is a level of two columns
+    of one block, whose outputs are merged before the next.
     A subclass has `_cells`, the plain one first; `_second`, how its constructor asks for the other; and `_pair`,
     whether its state is one.
     """
 
     def __init__(self, cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
-                 layout, dtype, seed):
+                 layout, dtype, seed, **options):
         self._setup(cell=cell, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers, bias=bias,
-                    dropout=dropout, bidirectional=bidirectional, layout=pick_layout(layout, batch_first), dtype=dtype)
-        values, self._rng = uniform(self._shapes, self.hidden_size ** -0.5, self.dtype, seed)
+                    dropout=dropout, bidirectional=bidirectional, layout=pick_layout(layout, batch_first), dtype=dtype,
+                    **options)
+        norms = {name: first for block in self._blocks for name, first in block.norms().items()}
+        drawn = {name: shape for name, shape in self._shapes.items() if name not in norms}
+        values, self._rng = uniform(drawn, self.hidden_size ** -0.5, self.dtype, seed)
+        values |= {name: np.full(self._shapes[name], first, self.dtype) for name, first in norms.items()}
         self._first_values(values)
         self.update(values)
 
     def _first_values(self, values):
         """A subclass may change the drawn parameters here."""
 
-    def _setup(self, *, cell, input_size, hidden_size, num_layers, bias, dropout, bidirectional, layout, dtype):
+    def _setup(self, *, cell, input_size, hidden_size, num_layers, bias, dropout, bidirectional, layout, dtype,
+               **options):
         if cell not in self._cells:
             raise ValueError(f"cell: expected one of {', '.join(self._cells)}, got {cell!r}")
         self.cell = cell
@@ -53,36 +60,43 @@ class _Recurrent(Layer):
         self.bias, self.bidirectional = bool(bias), bool(bidirectional)
         self.dropout = fraction("dropout", dropout)
         self.layout = pick_layout(layout)
+        self._options = check_options(cell, self.hidden_size, options)
+        self.__dict__.update(self._options._asdict())       # attributes, as the arguments before
         self._directions = 2 if self.bidirectional else 1
-        self._blocks = []       # per layer and direction: names of W_x, W_a, b_x, b_a
-        shapes = {}
-        rows = GATES[cell] * self.hidden_size
-        for k in range(self.num_layers):
-            columns = self.hidden_size * self._directions if k else self.input_size
-            for suffix in ("", "_reverse")[:self._directions]:
-                names = [f"{what}_l{k}{suffix}" for what in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-                sizes = [(rows, columns), (rows, self.hidden_size), (rows,), (rows,)]
-                self._blocks.append(names if self.bias else names[:2])
-                shapes.update(zip(self._blocks[-1], sizes))
+        inner = width(self._options.merge, self._directions, self._options.proj_size or self.hidden_size)
+        self._blocks = [
+            Block(cell, k, bool(d), inner if k else self.input_size, self.hidden_size, self.bias, self._options)
+            for k in range(self.num_layers) for d in range(self._directions)]
         self._packs = [None] * len(self._blocks)        # (backend, packed weights) or None when out of date
+        expected = Noise(zoneout=self._options.zoneout) if self._options.zoneout else NONE
+        self._evaluation = [expected] * len(self._blocks)
+        self._lone = len(self._blocks) == 1 and not (
+            self._options.zoneout or self._options.recurrent_dropout or self._options.weight_dropout)
         dtype = pick_dtype(dtype)
+        shapes = {block.names[role]: shape for block in self._blocks for role, shape in block.shapes.items()}
         self._declare(dict(cell=cell, input_size=self.input_size, hidden_size=self.hidden_size,
                            num_layers=self.num_layers, bias=self.bias, dropout=self.dropout,
-                           bidirectional=self.bidirectional, layout=self.layout, dtype=dtype.name), shapes, dtype)
+                           bidirectional=self.bidirectional, layout=self.layout, dtype=dtype.name,
+                           **self._options.changed()), shapes, dtype)
 
     # ---- packed weights -------------------------------------------------------------------------
 
     def _written(self, names):
         for j, block in enumerate(self._blocks):
-            if any(name in names for name in block):
+            if any(name in names for name in block.names.values()):
                 self._packs[j] = None
 
-    def _weights(self, j):
-        """The weights of block j, packed for the backend in force; packed again only after a write or a switch."""
+    def _weights(self, j, factors=None):
+        """The weights of block j, packed for the backend in force; packed again only after a write or a switch.
+
+        With `factors`, those of DropConnect, a copy of their own, which nobody else gets.
+        """
+        if factors is not None:
+            return self._blocks[j].pack(self._arrays, factors)
         backend = ops.active()
         pack = self._packs[j]
         if pack is None or pack[0] is not backend:
-            pack = backend, ops.pack(self.cell, *(self._arrays[name] for name in self._blocks[j]))
+            pack = backend, self._blocks[j].pack(self._arrays)
             self._packs[j] = pack
         return pack[1]
 
@@ -90,174 +104,174 @@ class _Recurrent(Layer):
         # Packed weights belong to this process and this machine; a copy packs its own.
         return {**self.__dict__, "_packs": [None] * len(self._blocks)}
 
-    # ---- inputs and states ----------------------------------------------------------------------
-
-    def _sequences(self, name, x):
-        """x with an axis for m, and whether it had none."""
-        x = plain(name, x)
-        if x.ndim == 3:
-            return x, False
-        if x.ndim != 2:
-            raise ValueError(f"{name}: expected shape {_SHAPE[self.layout]}, or without m for one sequence, "
-                             f"got {x.shape}")
-        return (x[None] if self.layout == "mtn" else x[:, None]), True
-
-    def _states(self, name, state, m, single):
-        """`state` as one tuple (a,) or (a, c) of (m, n_a) arrays for each block, or None; ops checks the dtype."""
-        if state is None:
-            return [None] * len(self._blocks)
-        if self._pair and (not isinstance(state, (tuple, list)) or len(state) != 2):
-            raise TypeError(f"{name}: expected a pair (h, c), got {type(state).__name__}")
-        shape = (len(self._blocks), self.hidden_size) if single else (len(self._blocks), m, self.hidden_size)
-        checked = []
-        for part in state if self._pair else (state,):
-            label = f"{name} {'hc'[len(checked)]}" if self._pair else name
-            part = plain(label, part)
-            if part.shape != shape:
-                raise ValueError(f"{label}: expected shape (num_layers * directions, {'' if single else 'm, '}n_a) = "
-                                 f"{shape}, got {part.shape}")
-            checked.append(part[:, None] if single else part)
-        return list(zip(*checked))
-
-    def _joined(self, states, single):
-        """The reverse of _states."""
-        if len(states) == 1:
-            parts = [part[None] for part in states[0]]
-        else:
-            parts = [np.stack(part) for part in zip(*states)]
-        if single:
-            parts = [part[:, 0] for part in parts]
-        return tuple(parts) if self._pair else parts[0]
-
-    def _without_m(self, y):
-        return y[0] if self.layout == "mtn" else y[:, 0]
-
     # ---- forward and backward -------------------------------------------------------------------
 
-    def __call__(self, x, state=None, *, return_cells=False):
-        """Run the layer for evaluation: no dropout, nothing kept.
+    def __call__(self, x, state=None, lengths=None, reset=None, return_cells=False):
+        """Run the layer for evaluation: no dropout, zoneout at its expectation, nothing kept.
 
         x (T, m, n_x) in the layer's layout, or without m; state (num_layers * D, m, n_a), for an LSTM the pair
-        (h, c); zeros if None.  Returns y (T, m, D * n_a) and the last state, and with return_cells (LSTM) also c
-        of the last layer at each step, shaped as y.
+        (h, c); zeros if None.  lengths (m,), integers from 0 to T in any order: what lies past a sequence's end is not
+        read, y there is 0, and its last state is that at its end.  reset, booleans shaped as x without features: True
+        at t starts a segment at t, so that forward begins t from a zero state, and the reverse direction t - 1.
+        Returns y (T, m, D * n_a) and the last state, and with return_cells (LSTM) also c of the last layer at each
+        step, laid out as y; two directions stand side by side in it, whatever `merge` is.
         """
-        if len(self._blocks) == 1 and not return_cells and getattr(x, "ndim", 0) == 3:
-            # One layer, one direction, as most calls are: straight to ops, which is most of what a short call costs.
-            if state is not None:
-                (state,) = self._states("state", state, x.shape[0 if self.layout == "mtn" else 1], False)
-            result = ops.forward(self._weights(0), x, state, layout=self.layout)
-            return result.y, self._joined((result.state,), False)
+        if self._lone and not return_cells and lengths is None and reset is None and getattr(x, "ndim", 0) == 3:
+            return self._short(x, state, False)[:2]
         if return_cells and not self._pair:
             raise ValueError(f"return_cells: expected False for {type(self).__name__}, which has no cell state, "
                              "got True")
-        y, states, cells, single = self._run(x, state, None, return_cells)
-        if return_cells:
-            return y, self._joined(states, single), cells
-        return y, self._joined(states, single)
+        y, state, cells, _ = self._run(x, state, lengths, reset, bool(return_cells), False, None)
+        return (y, state, cells) if return_cells else (y, state)
 
-    def forward(self, x, state=None):
-        """Run the layer for training, with dropout: as the call, and returns (y, state, tape).
+    def forward(self, x, state=None, lengths=None, reset=None, checkpoint=None):
+        """Run the layer for training, with dropout and zoneout: as the call, and returns (y, state, tape).
 
-        The tape refers to x, instead of copying it: x must not be changed before backward.
+        The tape refers to x and reset, instead of copying them: x must not be changed before backward, nor reset.
+        checkpoint: an integer k; the tape then keeps the states of every k-th step only, and backward runs the steps
+        between again.  k is rounded up to a multiple of 16, in which sums of gradients go: results have the same bits
+        (on the NumPy backend the same within rounding, where lengths meet two directions).  With two directions the
+        tape also keeps what goes from layer to layer.
         """
-        tape = Tape(self, False)
-        y, states, _, tape.single = self._run(x, state, tape, False)
-        return y, self._joined(states, tape.single), tape
+        if self._lone and lengths is None and reset is None and checkpoint is None and getattr(x, "ndim", 0) == 3:
+            y, state, result = self._short(x, state, True)
+            tape = Tape(self, result.tape.T, result.tape.m, False)
+            tape.levels.append([Column(self._blocks, None, self._evaluation, (self.layout,) * 2, 0.0, [result.tape])])
+            tape.factors.append(None)
+            return y, state, tape
+        if checkpoint is not None:
+            checkpoint = count("checkpoint", checkpoint)
+        y, state, _, tape = self._run(x, state, lengths, reset, False, True, checkpoint)
+        return y, state, tape
 
-    def _run(self, x, state, tape, cells):
-        x, single = self._sequences("x", x)
-        states = self._states("state", state, x.shape[0 if self.layout == "mtn" else 1], single)
-        layout, ends, training = self.layout, [], tape is not None
-        for k in range(self.num_layers):
-            last = k == self.num_layers - 1
-            if k and training and self.dropout:
-                tape.masks.append(self._mask(x.shape))
-                x = x * tape.masks[-1]
-            # Between the layers time is outermost; only the first reads and the last writes the user's layout.
-            wanted = self.layout if last else "tmn"
-            if wanted != layout:
-                x, layout = x.transpose(_TO_TMN[self.layout]), wanted
-            results = []
-            for d in range(self._directions):
-                j = k * self._directions + d
-                result = ops.forward(self._weights(j), x[_BACKWARDS[layout]] if d else x, states[j],
-                                     layout=layout, training=training, cells=cells and last)
-                results.append(result)
-                ends.append(result.state)
-                if training:
-                    tape.parts.append(result.tape)
-            x = self._merge([result.y for result in results], layout)
-        c = self._merge([result.cells for result in results], layout) if cells else None
-        if single:
-            x, c = self._without_m(x), None if c is None else self._without_m(c)
-        return x, ends, c, single
+    def _short(self, x, state, training):
+        """One layer, one direction, nothing else, as most calls are: straight to ops, which a short call mostly is."""
+        if state is not None:
+            m = x.shape[0 if self.layout == "mtn" else 1]
+            (state,) = taken_apart("state", state, self._blocks, m, False, self._pair)
+        result = ops.forward(self._weights(0), x, state, layout=self.layout, training=training)
+        return result.y, joined((result.state,), False, self._pair), result
 
-    def _merge(self, ys, layout):
-        if len(ys) == 1:
-            return ys[0]
-        return np.concatenate((ys[0], ys[1][_BACKWARDS[layout]]), axis=_FEATURE[layout])
+    def _run(self, x, state, lengths, reset, cells, training, checkpoint):
+        """Return y, the last state, the cells and the tape, the last two or None."""
+        x, single = with_m("x", x, self.layout)
+        x = turned(x, self.layout)
+        T, m, _ = x.shape
+        lengths = None if lengths is None else check_lengths(lengths, T, m, single)
+        reset = None if reset is None else check_reset(reset, T, m, self.layout, single)
+        states = taken_apart("state", state, self._blocks, m, single, self._pair)
+        tape, ends = Tape(self, T, m, single) if training else None, []
+        for level, columns in enumerate(self._columns(T, m, training)):
+            below = columns[0].noise[0].below
+            if below is not None:
+                x = thin(x, below, self.dropout)
+            if checkpoint is not None:
+                columns = [Checkpointed(column, checkpoint) for column in columns]
+            ys = []
+            for column in columns:
+                start = states[len(ends):len(ends) + len(column.blocks)]
+                y, end, c = column.forward(x, start, lengths, reset, training, cells)
+                ys.append((y, c))
+                ends += end
+            layout = columns[0].layouts[-1]
+            x, c = ys[0]
+            if training:
+                mul = self._options.merge == "mul" and len(ys) == 2
+                tape.levels.append(columns)
+                tape.factors.append((x, ys[1][0]) if mul else None)
+            if len(ys) == 2:
+                x = merged(self._options.merge, x, ys[1][0], layout)
+                c = side_by_side(c, ys[1][1], layout) if cells and level == self.num_layers - 1 else None
+        return self._given(x, single), joined(ends, single, self._pair), self._given(c, single), tape
 
-    def _split(self, dy, d, layout):
-        """The part of dy that belongs to direction d, in the order in which that direction ran."""
-        if dy is None or self._directions == 1:
-            return dy
-        half = slice(d * self.hidden_size, (d + 1) * self.hidden_size)
-        dy = dy[half] if layout == "nmt" else dy[..., half]
-        return dy[_BACKWARDS[layout]] if d else dy
+    def _columns(self, T, m, training):
+        """The levels, from below: the columns that run side by side in each, with what chance decides for them."""
+        blocks, D, L = self._blocks, self._directions, self.num_layers
+        noise = self._draws(T, m) if training else self._evaluation
+        weights = [self._weights(j, noise[j].weights) for j in range(len(blocks))]
+        # Between the layers time is outermost; only the first reads and the last writes the user's layout.
+        layouts = [self.layout, *["tmn"] * (L - 1), self.layout]
+        if D == 1:
+            return [[Column(blocks, weights, noise, layouts, self.dropout)]]
+        return [[Column(blocks[j:j + 1], weights[j:j + 1], noise[j:j + 1], layouts[k:k + 2], self.dropout)
+                 for j in (2 * k, 2 * k + 1)] for k in range(L)]
 
-    def _mask(self, shape):
-        kept = self._rng.random(shape, dtype=self.dtype) >= self.dropout
-        return kept * self.dtype.type(1 / (1 - self.dropout))
+    def _draws(self, T, m):
+        """The noise of each block in training, drawn from the layer's generator in the order of the blocks."""
+        options, noise = self._options, []
+        if not (self.dropout or options.zoneout or options.recurrent_dropout or options.weight_dropout):
+            return [NONE] * len(self._blocks)
+        for block in self._blocks:
+            # Both directions of a layer read one input.
+            dropout = self.dropout if block.k and not block.reverse else 0.0
+            noise.append(draw(self._rng, block, dropout, options, T, m, self.dtype))
+        return noise
 
     def backward(self, dy, tape, dstate=None, dcells=None, *, need_dx=True):
         """Backpropagate through one forward; its tape can be used once (a refused call does not count).
 
-        dy is shaped as y, dstate as the state, dcells (LSTM: gradient of each c of the last layer) as y; each may
-        be None.  Returns dx (None without need_dx), dstate and a dict of gradients with the keys of parameters().
+        dy is shaped as y, dstate as the state, dcells (LSTM) as what return_cells gives: gradients of each c of the
+        last layer; each may be None.  Returns dx (None without need_dx), dstate and a dict of gradients with the keys
+        of parameters().
         """
         if not isinstance(tape, Tape) or tape.layer is not self:
             raise ValueError(f"tape: expected what forward of this layer returned, got {type(tape).__name__}"
                              + (" of another layer" if isinstance(tape, Tape) else ""))
-        if not tape.parts:
+        if not tape.levels:
             raise ValueError("tape: expected one that was not used yet, got one that backward has used up")
         if dcells is not None and not self._pair:
             raise ValueError(f"dcells: expected None for {type(self).__name__}, which has no cell state")
-        dy, dcells = (None if g is None else self._as_y(name, g, tape)
-                      for name, g in (("dy", dy), ("dcells", dcells)))
-        dstates = self._states("dstate", dstate, tape.parts[0].m, tape.single)
-        parts, layout, ends, grads = tape.parts, self.layout, [None] * len(self._blocks), {}
-        for k in reversed(range(self.num_layers)):
-            wanted = self.layout if k == self.num_layers - 1 else "tmn"
-            if wanted != layout:
-                dy, layout = dy.transpose(_TO_TMN[self.layout]), wanted
-            dx = None
-            for d in range(self._directions):
-                j = k * self._directions + d
-                g = ops.backward(parts[j], self._split(dy, d, layout), dstates[j], self._split(dcells, d, layout),
-                                 layout=layout, need_dx=need_dx or k > 0)
-                ends[j] = g.dstate
-                grads.update(zip(self._blocks[j], (g.dW_x, g.dW_a, g.db_x, g.db_a)))
-                if g.dx is not None:
-                    dx = g.dx if d == 0 else np.add(dx, g.dx[_BACKWARDS[layout]], out=dx)
-            if k and tape.masks:
-                mask = tape.masks[k - 1]
-                dx *= mask if layout == "tmn" else mask.transpose(_TO_TMN[layout])
-            dy, dcells = dx, None
-        tape.parts = []         # used up, and only now: ops too may refuse an argument
-        if dx is not None:
-            if layout != self.layout:
-                dx = np.ascontiguousarray(dx.transpose(_TO_TMN[self.layout]))
-            dx = self._without_m(dx) if tape.single else dx
-        return dx, self._joined(ends, tape.single), {name: grads[name] for name in self._shapes}
+        n_h, D, merge = self._blocks[0].n_h, self._directions, self._options.merge
+        if dy is not None:
+            dy = self._as_y("dy", dy, tape, width(merge, D, n_h))
+        if dcells is not None:
+            dcells = self._as_y("dcells", dcells, tape, D * self.hidden_size)
+        dstates = taken_apart("dstate", dstate, self._blocks, tape.m, tape.single, self._pair)
+        grads, starts = {}, []
+        for level in reversed(range(len(tape.levels))):
+            columns = tape.levels[level]
+            dys, dcs = ((dy,), (dcells,)) if D == 1 else (
+                split(merge, dy, tape.factors[level]), split("concat", dcells, None))
+            dx, here = None, []
+            for column, dy_part, dc_part in zip(columns, dys, dcs):
+                j = D * level + len(here)
+                part, start, found = column.backward(
+                    dy_part, dstates[j:j + len(column.blocks)], dc_part, need_dx or level > 0)
+                here += start
+                dx = part if dx is None else np.add(dx, part, out=dx)
+                for block, noise, g in zip(column.blocks, column.noise, found):
+                    grads.update(block.gradients(g, noise.weights))
+            below = columns[0].noise[0].below
+            if below is not None:
+                dx = thin(dx, below, self.dropout)
+            starts, dy, dcells = here + starts, dx, None
+        tape.levels, tape.factors = [], []      # used up, and only now: ops too may refuse an argument
+        grads = {name: grads[name] for name in self._shapes}
+        return self._given(dx, tape.single), joined(starts, tape.single, self._pair), grads
 
-    def _as_y(self, name, g, tape):
-        """A gradient of y, compared with its shape, with an axis for m; ops checks the dtype."""
+    def _as_y(self, name, g, tape, n):
+        """A gradient of y or of cells, compared with its shape, as a time-major view; ops checks the dtype."""
         g = plain(name, g)
-        sizes = tape.parts[0].T, tape.parts[0].m, self._directions * self.hidden_size
-        expected = tuple(sizes[axis] for axis in _TO_TMN[self.layout] if axis != 1 or not tape.single)
+        sizes = tape.T, tape.m, n
+        expected = tuple(sizes[axis] for axis in TO_TMN[self.layout] if axis != 1 or not tape.single)
         if g.shape != expected:
             raise ValueError(f"{name}: expected the shape of y, {expected}, got {g.shape}")
-        return self._sequences(name, g)[0]
+        return turned(with_m(name, g, self.layout)[0], self.layout)
+
+    def _given(self, view, single):
+        """A time-major view as the caller lays arrays out."""
+        if view is None:
+            return None
+        array = turned(view, self.layout)
+        return without_m(array, self.layout) if single else array
+
+    def __repr__(self):
+        c = {**Options._field_defaults, **self._config}
+        extra = [self._second] if self.cell != self._cells[0] else []
+        extra += [f"{k}={c[k]!r}" for k, plain in (("num_layers", 1), ("bias", True), ("dropout", 0.0),
+                  ("bidirectional", False), *Options._field_defaults.items(), ("layout", "tmn"), ("dtype", "float32"))
+                  if c[k] != plain]
+        return f"{type(self).__name__}({', '.join([str(self.input_size), str(self.hidden_size)] + extra)})"
 
     def stream(self, capacity=1):
         """Return `capacity` live states of this layer, all zero, that go on step by step; see Stream.
@@ -268,11 +282,4 @@ class _Recurrent(Layer):
         if self.bidirectional:
             raise ValueError("stream: expected a layer with one direction, got bidirectional=True")
         weights = [self._weights(k) for k in range(self.num_layers)]
-        return Stream(ops.stream(weights, capacity), repr(self))
-
-    def __repr__(self):
-        c = self._config
-        extra = [self._second] if self.cell != self._cells[0] else []
-        extra += [f"{k}={c[k]!r}" for k, plain in (("num_layers", 1), ("bias", True), ("dropout", 0.0),
-                  ("bidirectional", False), ("layout", "tmn"), ("dtype", "float32")) if c[k] != plain]
-        return f"{type(self).__name__}({', '.join([str(self.input_size), str(self.hidden_size)] + extra)})"
+        return Stream(ops.stream(weights, capacity, zoneout=self.zoneout or None), repr(self))

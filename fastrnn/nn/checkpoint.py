@@ -1,0 +1,105 @@
+"""A column of blocks that keeps its states every k steps, and recomputes what is between on the way back."""
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .axes import empty
+from .column import Column
+
+_BLOCK = 16         # steps whose part of a weight's gradient is one sum: only cuts between them keep the order of sums
+
+
+class Chunk(NamedTuple):
+    """Some steps that run at once.
+
+    at: where they stand in arrays (T, m, …) · lengths: those of the rows in the chunk, or None · inside (steps, m):
+    where `at` is within a row's steps, or None for everywhere · fresh (m,): the rows that begin at zero in it, by a
+    reset that stands in the chunk before, or None for none.
+    """
+
+    at: Any
+    lengths: Any
+    inside: Any
+    fresh: Any
+
+    def put(self, whole, part):
+        """Write the chunk's `part` to where it stands in `whole`, which is zero before."""
+        if self.inside is None:
+            whole[self.at] = part
+        else:
+            times, rows = (np.broadcast_to(index, self.inside.shape)[self.inside] for index in self.at)
+            whole[times, rows] = part[self.inside]
+
+    def entered(self, states):
+        """States, or their gradients, as they pass from the chunk before into this one, or back."""
+        if self.fresh is None:
+            return states
+        return [tuple(np.where(self.fresh[:, None], part.dtype.type(0), part) for part in state) for state in states]
+
+
+def chunks(T, m, every, lengths, reset, reverse):
+    """The chunks of `every` steps in the order in which they run.
+
+    Steps are counted from where each row begins to run, in reverse from its own end: sums of gradients go by these.
+    """
+    found, row = [], np.arange(m)
+    for first in range(0, max(T, 1), every):
+        last = min(first + every, T)
+        own = None if lengths is None else np.clip(lengths - first, 0, last - first)
+        at, inside, fresh = slice(first, last), None, None
+        if reverse and lengths is None:
+            at = slice(T - last, T - first)
+        elif reverse:
+            step = np.arange(last - first)[:, None]
+            at, inside = (np.minimum(np.maximum(lengths - last, 0) + step, T - 1), row), step < own
+        if reverse and reset is not None and first:
+            ends = T if lengths is None else lengths
+            fresh = reset[np.maximum(ends - first, 0), row] & (ends > first)
+        found.append(Chunk(at, own, inside, fresh))
+    return found
+
+
+class Checkpointed(Column):
+    """Forward and backward of a Column in chunks of `every` steps, rounded up to a multiple of 16."""
+
+    __slots__ = ("every", "kept")
+
+    def __init__(self, column, every):
+        super().__init__(column.blocks, column.weights, column.noise, column.layouts, column.dropout)
+        self.every, self.kept = -(-every // _BLOCK) * _BLOCK, None
+
+    def forward(self, x, states, lengths, reset, training, cells=False):
+        """As Column.forward, and keep the states at the start of each chunk."""
+        T, m, _ = x.shape
+        starts, y = [], empty((T, m, self.blocks[-1].n_h), self.layouts[-1], x.dtype)
+        if lengths is not None:
+            y[...] = 0
+        for chunk in chunks(T, m, self.every, lengths, reset, self.reverse):
+            states = chunk.entered(states)
+            starts.append((chunk, states))
+            part, states = self._run(chunk, x, states, reset, False)[1]
+            chunk.put(y, part)
+        self.kept = x, reset, starts
+        return y, states, None
+
+    def _run(self, chunk, x, states, reset, training):
+        """The column of a chunk, and what its forward returned but for the cells."""
+        column = self.part(chunk.at)
+        reset = None if reset is None else reset[chunk.at]
+        return column, column.forward(x[chunk.at], states, chunk.lengths, reset, training)[:2]
+
+    def backward(self, dy, dstates, dcells, need_dx):
+        """As Column.backward."""
+        x, reset, starts = self.kept
+        dx, sums = None, None
+        if need_dx:
+            dx = empty(x.shape, self.layouts[0], x.dtype)
+            dx[...] = 0
+        for chunk, states in reversed(starts):
+            column, _ = self._run(chunk, x, states, reset, True)
+            dy_part, dcells_part = (None if d is None else d[chunk.at] for d in (dy, dcells))
+            part, dstates, sums = column.backward(dy_part, dstates, dcells_part, need_dx, sums)
+            dstates = chunk.entered(dstates)
+            if need_dx:
+                chunk.put(dx, part)
+        return dx, dstates, sums

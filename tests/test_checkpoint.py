@@ -1,0 +1,146 @@
+"""Checkpoints: the bits of a plain run, from the states of every k-th step."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from layers import M, N_X, each_layout, initial, inputs, make, numbers, same
+
+import fastrnn
+from fastrnn.nn import LSTM
+
+STEPS = 37          # two blocks of 16 steps, and some
+LENGTHS = {"whole": None, "ragged": np.array([20, 37, 0]), "one ends with a chunk": np.array([16, 33, 32])}
+on_reference = pytest.mark.parametrize("engine", ["numpy"], indirect=True)
+
+
+def resets(layout):
+    reset = np.zeros((STEPS, M), bool)
+    # At the first step, inside chunks, at the starts of chunks and just before; past an end, too.
+    reset[[0, 5, 16, 15, 32, 16, 20, 33], [0, 1, 1, 2, 0, 0, 0, 1]] = True
+    return reset if layout == "tmn" else reset.T
+
+
+def both(layer, checkpoint, lengths, reset, dy_of=numbers, need_dx=True):
+    """All results of forward and backward, plain and with checkpoints, from the same state of the generator."""
+    x, state = inputs(layer.layout, layer.dtype, STEPS), initial(layer)
+    generator, found = layer._rng.bit_generator.state, []
+    for k in (None, checkpoint):
+        layer._rng.bit_generator.state = generator
+        y, last, tape = layer.forward(x, state, lengths, reset, k)
+        dy = dy_of(3, *y.shape, dtype=layer.dtype)
+        found.append((y, last, *layer.backward(dy, tape, initial(layer, seed=20), need_dx=need_dx)))
+    return found
+
+
+def agree(engine, layer, plain, kept):
+    """The same bits.  NumPy's backend steps through times: of reversed ragged rows it puts others together."""
+    if engine != "numpy" or not layer.bidirectional:
+        assert same(plain, kept)
+        return
+    eps = 2000 * np.finfo(layer.dtype).eps      # a layer norm over four units amplifies much
+    for one, other in zip(flat(kept), flat(plain), strict=True):
+        np.testing.assert_allclose(one, other, rtol=eps, atol=eps * np.abs(other).max(initial=0))
+
+
+def flat(nest):
+    if isinstance(nest, dict):
+        nest = nest.values()
+    return [nest] if isinstance(nest, np.ndarray) else [array for part in nest for array in flat(part)]
+
+
+@pytest.mark.parametrize("kind", ["tanh", "lstm", "gru", "gru_before"])
+@pytest.mark.parametrize("lengths", LENGTHS)
+@pytest.mark.parametrize("options", [
+    {}, {"num_layers": 3, "dropout": 0.4}, {"bidirectional": True},
+    {"num_layers": 2, "bidirectional": True, "dropout": 0.3, "merge": "mul"},
+], ids=["one", "deep", "both", "deep-both"])
+def test_the_same_bits(engine, kind, lengths, options):
+    layer = make(kind, np.float32, **options)
+    for checkpoint, reset in ((16, None), (16, resets("tmn")), (20, resets("tmn")), (100, None)):
+        plain, kept = both(layer, checkpoint, LENGTHS[lengths], reset)
+        agree(engine, layer, plain, kept)
+        assert lengths != "whole" or same(plain, kept)
+
+
+@each_layout
+def test_layouts_threads_and_cells(engine, threads, layout):
+    layer = make("lstm", layout=layout, bidirectional=True, num_layers=2, merge="ave")
+    plain, kept = both(layer, 1, LENGTHS["ragged"], resets(layout))
+    agree(engine, layer, plain, kept)
+    assert kept[0].flags.c_contiguous and kept[2].flags.c_contiguous
+    x, found = inputs(layout, steps=STEPS), []
+    for k in (None, 16):
+        y, _, tape = layer.forward(x, None, None, None, k)
+        shape = np.concatenate((y, y), axis=0 if layout == "nmt" else 2).shape      # cells are side by side
+        found.append(layer.backward(None, tape, None, numbers(4, *shape)))
+    assert same(*found)
+
+
+@on_reference
+@pytest.mark.parametrize("kind, options", [
+    ("lstm", {"proj_size": 2, "peephole": True, "input_forget": True, "clip": 0.8, "layer_norm": True}),
+    ("gru_before", {"layer_norm": True, "clip": 0.5}),
+    ("tanh", {}),
+], ids=str)
+@pytest.mark.parametrize("directions", [1, 2])
+def test_masks_are_those_of_forward(engine, kind, options, directions):
+    layer = make(kind, np.float32, num_layers=2, bidirectional=directions == 2, dropout=0.3, zoneout=0.2,
+                 recurrent_dropout=0.3, weight_dropout=0.4, **options)  # fmt: skip
+    agree(engine, layer, *both(layer, 16, LENGTHS["ragged"], resets("tmn")))
+
+
+def test_one_sequence_and_nothing_to_do(engine):
+    layer = make("gru", num_layers=2, bidirectional=True)
+    x = inputs(steps=STEPS)
+    found = []
+    for k in (None, 16):
+        y, last, tape = layer.forward(x[:, 0], None, 30, None, k)
+        found.append((y, last, *layer.backward(y, tape)))
+    agree(engine, layer, *found)
+    for shape in ((0, M, N_X), (STEPS, 0, N_X)):
+        found = []
+        for k in (None, 16):
+            y, last, tape = layer.forward(np.zeros(shape), initial(layer, shape[1]), checkpoint=k)
+            found.append((y, last, *layer.backward(y, tape, last)))
+        assert same(*found)
+
+
+def test_without_dx(engine):
+    plain, kept = both(make("lstm", num_layers=2), 16, None, None, need_dx=False)
+    assert same(plain, kept) and kept[2] is None
+
+
+def test_a_tape_is_used_once(engine):
+    layer = make("lstm")
+    y, _, tape = layer.forward(inputs(steps=STEPS), checkpoint=16)
+    with pytest.raises(TypeError, match="^dy: "):
+        layer.backward(y.astype(np.float32), tape)
+    layer.backward(y, tape)         # what was refused did not use it up
+    with pytest.raises(ValueError, match="^tape: .*used"):
+        layer.backward(y, tape)
+
+
+@pytest.mark.parametrize("checkpoint, error", [(0, ValueError), (-3, ValueError), (2.0, TypeError), (True, TypeError)])
+def test_wrong_checkpoints(checkpoint, error):
+    with pytest.raises(error, match="^checkpoint: expected .*got"):
+        make("gru").forward(inputs(), checkpoint=checkpoint)
+
+
+def test_memory_is_that_of_a_chunk():
+    """What is kept grows with T / k; NumPy's backend, whose memory can be counted."""
+    with fastrnn.backend("numpy"):
+        layer = LSTM(2, 64, num_layers=2, seed=0)
+        x = np.zeros((160, 8, 2), np.float32)
+        sizes = {}
+        for k in (None, 16):
+            tracemalloc.start()
+            y, _, tape = layer.forward(x, checkpoint=k)
+            del y
+            kept = tracemalloc.get_traced_memory()[0]
+            layer.backward(None, tape, need_dx=False)
+            sizes[k] = kept, tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+    one_quantity = 160 * 8 * 64 * 4
+    assert sizes[None][0] > 12 * one_quantity       # two layers of a, c, i, f, g, o
+    assert sizes[16][0] < 0.6 * one_quantity and sizes[16][1] < sizes[None][1] / 3

@@ -1,0 +1,123 @@
+"""Ensembles: K layers called like one are K separate calls, bit for bit."""
+
+import numpy as np
+import pytest
+from layers import M, N_A, N_X, T, each_kind, each_layout, initial, inputs, make, numbers, same
+
+import fastrnn
+from fastrnn.nn import GRU, LSTM, Ensemble, Linear
+
+K = 3
+
+
+def layers(kind, **options):
+    return [make(kind, seed=seed, **options) for seed in range(K)]
+
+
+def stacked(states):
+    if isinstance(states[0], tuple):
+        return tuple(map(np.stack, zip(*states)))
+    return np.stack(states)
+
+
+@each_kind
+@each_layout
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_bits_of_separate_calls(engine, kind, layout, shared):
+    options = {"num_layers": 2, "bidirectional": True, "dropout": 0.3, "layout": layout}
+    ours, theirs = layers(kind, **options), layers(kind, **options)
+    ensemble = Ensemble(ours)
+    xs = [inputs(layout)] * K if shared else [inputs(layout) * (1 + k) for k in range(K)]
+    x = xs[0] if shared else np.stack(xs)
+    states = [initial(layer, seed=7 + k) for k, layer in enumerate(ours)]
+    lengths = [4, 0, T]
+    reset = np.zeros((T, M), bool)
+    reset[2, 0] = True
+    reset = reset if layout == "tmn" else reset.T
+    y, last = ensemble(x, stacked(states), lengths, reset)
+    alone = [layer(x, state, lengths, reset) for layer, x, state in zip(theirs, xs, states)]
+    assert same(y, np.stack([one[0] for one in alone])) and same(last, stacked([one[1] for one in alone]))
+
+    y, last, tape = ensemble.forward(x, stacked(states), lengths, reset, 16)
+    alone = [layer.forward(x, state, lengths, reset, 16) for layer, x, state in zip(theirs, xs, states)]
+    assert same(y, np.stack([one[0] for one in alone])) and same(last, stacked([one[1] for one in alone]))
+    dy = numbers(3, *y.shape)
+    dx, dfirst, grads = ensemble.backward(dy, tape, last)
+    back = [layer.backward(g, one[2], one[1]) for layer, g, one in zip(theirs, dy, alone)]
+    assert same(dx, np.stack([one[0] for one in back])) and same(dfirst, stacked([one[1] for one in back]))
+    assert list(grads) == list(ensemble.parameters())
+    for name, gradient in grads.items():
+        assert same(gradient, np.stack([one[2][name] for one in back]))
+
+
+def test_an_lstms_cells(engine):
+    ours = layers("lstm")
+    ensemble = Ensemble(ours)
+    x = inputs()
+    y, (h, c), cells = ensemble(x, return_cells=True)
+    assert same(cells, np.stack([layer(x, return_cells=True)[2] for layer in ours])) and h.shape == (K, 1, M, N_A)
+    _, _, tape = ensemble.forward(x)
+    dx, _, grads = ensemble.backward(None, tape, None, y, need_dx=False)
+    assert dx is None
+    for k, layer in enumerate(ours):
+        expected = layer.backward(None, layer.forward(x)[2], None, y[k])[2]
+        assert all(same(grads[name][k], expected[name]) for name in expected)
+
+
+def test_parameters_are_written_through(engine):
+    ours = layers("gru")
+    ensemble = fastrnn.Ensemble(ours)
+    before = ensemble.parameters()
+    assert not before["weight_hh_l0"].flags.writeable and before["weight_hh_l0"].shape == (K, 3 * N_A, N_A)
+    ensemble.update(fastrnn.optim.SGD(lr=0.1).step(before, before))
+    for k, layer in enumerate(ours):
+        np.testing.assert_allclose(layer.parameters()["bias_hh_l0"], 0.9 * before["bias_hh_l0"][k], rtol=1e-12)
+    after = ensemble.parameters()
+    for mapping, match in [
+        ({"weight_hh_l0": np.zeros((K, 2, 2))}, "^weight_hh_l0: expected shape"),
+        ({"weight_hh_l0": before["weight_hh_l0"][:2]}, "^weight_hh_l0: expected an axis of K = 3 in front, got"),
+        ({"bias_hh_l0": 0 * before["bias_hh_l0"], "bias": np.zeros((K, 2))}, "^mapping: .*'bias'"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            ensemble.update(mapping)
+        assert same(ensemble.parameters(), after)
+    with pytest.raises(TypeError, match="^mapping: expected a dict"):
+        ensemble.update([])
+    assert len(ensemble) == K and repr(Ensemble(ours[:1])) == f"Ensemble([{ours[0]!r}])"
+
+
+@pytest.mark.parametrize("make_layers, error", [
+    (lambda: [], ValueError),
+    (lambda: [GRU(3, 4), LSTM(3, 4)], ValueError),
+    (lambda: [GRU(3, 4), GRU(3, 5)], ValueError),
+    (lambda: [GRU(3, 4), GRU(3, 4, reset_after=False)], ValueError),
+    (lambda: [GRU(3, 4), GRU(3, 4, layout="nmt")], ValueError),
+    (lambda: [GRU(3, 4), GRU(3, 4, dtype=np.float64)], ValueError),
+    (lambda: [Linear(3, 4)], TypeError),
+    (lambda: [None], TypeError),
+])
+def test_wrong_layers(make_layers, error):
+    with pytest.raises(error, match="^layers: expected .*got"):
+        Ensemble(make_layers())
+
+
+def test_wrong_inputs():
+    ensemble, x = Ensemble(layers("lstm")), inputs()
+    y, last, tape = ensemble.forward(x)
+    for call, error, match in [
+        (lambda: ensemble(x[0]), ValueError, "^x: expected four axes with K = 3 in front, or three"),
+        (lambda: ensemble(np.stack([x, x])), ValueError, "^x: expected four axes with K = 3"),
+        (lambda: ensemble(x, last[0]), TypeError, r"^state: expected a pair \(h, c\)"),
+        (lambda: ensemble(x, (last[0], last[1][:2])), ValueError, "^state c: expected an axis of K = 3"),
+        (lambda: ensemble(x, (last[0], np.float64(1))), ValueError, "^state c: expected an axis of K = 3"),
+        (lambda: ensemble.backward(y[:2], tape), ValueError, "^dy: expected an axis of K = 3"),
+        (lambda: ensemble.backward(y[:, 0], tape), ValueError, "^dy: expected the shape of y"),
+        (lambda: ensemble.backward(y, None), ValueError, "^tape: expected what forward of this ensemble"),
+        (lambda: Ensemble(layers("lstm")).backward(y, tape), ValueError, "^tape: .*of another one"),
+        (lambda: ensemble(np.zeros((T, M, N_X), int)), TypeError, "^x: .*astype"),
+    ]:  # fmt: skip
+        with pytest.raises(error, match=match):
+            call()
+    ensemble.backward(y, tape, last)        # what was refused did not use it up
+    with pytest.raises(ValueError, match="^tape: .*used"):
+        ensemble.backward(y, tape)
