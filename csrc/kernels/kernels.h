@@ -71,6 +71,9 @@ typedef struct {
     const real *const *c_prev; /* [rows] cell states before the step (LSTM) */
     real *z;                   /* row of slots a sequence, z_row apart: the input side's sums; activated gates if `keep` */
     ptrdiff_t z_row;
+    const fr_matrix *input;    /* NULL, or the input side joins this product, its panels like w's: z then holds no sums */
+    const real *const *x;      /* [rows] left operand of `input` */
+    const real *input_bias;    /* what its sums begin with, one row laid out like z's */
     const real *bias;          /* recurrent bias that may not be folded into z (GRU, reset after), laid out by unit */
     real *a, *c;               /* new states, n_p apart; may not be a_prev, c may be c_prev */
     real *s;                   /* reset ∘ a_prev (GRU, reset before), n_p apart */
