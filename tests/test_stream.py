@@ -8,7 +8,9 @@ import threading
 
 import numpy as np
 import pytest
+from cases import GATES
 from conftest import ISAS
+from features import OF_CELLS, ONLY_LSTM, build, pack
 
 import fastrnn
 from fastrnn import _backend, ops
@@ -97,6 +99,37 @@ def test_sizes(isa, dtype, n):
     y, _ = layer(x)
     live = layer.stream(3)
     same(isa, np.stack([live.step(row) for row in x]), y)
+
+
+def variants(cell):
+    """Each feature of a cell alone, and all at once; and the expected zoneout, which belongs to a run."""
+    alone = [name for name in (*OF_CELLS, "zoneout") if cell == "lstm" or name not in ONLY_LSTM]
+    return [[], *([name] for name in alone), alone]
+
+
+@pytest.mark.parametrize(("cell", "asked"), [(cell, asked) for cell in GATES for asked in variants(cell)],
+                         ids=lambda value: value if isinstance(value, str) else "+".join(value) or "plain")  # fmt: skip
+def test_every_cell_there_is(engine, dtype, cell, asked):
+    """Two layers of it: whole, by steps, by chunks, and by some at a time."""
+    lower = build(cell, asked, (3, 19, 4, 18), dtype)
+    upper = build(cell, asked, (lower.n_h, 19, 4, 18), dtype, seed=1)
+    zoneout, x = lower.run.get("zoneout"), lower.arrays["x"]
+    try:
+        stack = pack(lower), pack(upper)
+        live, chunks, some = (ops.stream(stack, 4, zoneout=zoneout) for _ in range(3))
+    except NotImplementedError as error:
+        pytest.skip(str(error))
+    y, below, _, _ = ops.forward(stack[0], x, zoneout=zoneout)
+    y, above, _, _ = ops.forward(stack[1], y, zoneout=zoneout)
+    ends = tuple(np.stack(pair) for pair in zip(below, above))
+    same(engine, np.stack([live.step(row) for row in x]), y)
+    same(engine, ops.states(live), ends)
+    same(engine, np.concatenate([ops.advance(chunks, x[:5]), ops.advance(chunks, x[5:])]), y)
+    same(engine, ops.states(chunks), ends)
+    for t, row in enumerate(x):
+        for ids in ([2], [3, 0], [1]) if t % 2 else ([1, 0], [2, 3]):
+            same(engine, some.step(row[ids], ids), y[t, ids])
+    same(engine, ops.states(some), ends)
 
 
 # ---- life ----
