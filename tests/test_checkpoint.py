@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from layers import M, N_X, each_layout, initial, inputs, make, numbers, same
+from layers import FROM_TMN, M, N_X, each_layout, initial, inputs, make, numbers, same
 
 import fastrnn
 from fastrnn.nn import LSTM
@@ -24,6 +24,9 @@ def resets(layout):
 def both(layer, checkpoint, lengths, reset, dy_of=numbers, need_dx=True):
     """All results of forward and backward, plain and with checkpoints, from the same state of the generator."""
     x, state = inputs(layer.layout, layer.dtype, STEPS), initial(layer)
+    for m, length in enumerate([] if lengths is None else lengths):
+        turned = x.transpose(FROM_TMN[layer.layout])
+        turned[length:, m] = np.nan
     generator, found = layer._rng.bit_generator.state, []
     for k in (None, checkpoint):
         layer._rng.bit_generator.state = generator

@@ -134,7 +134,7 @@ def combinations(draw):
 
 
 @on_reference
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(combinations())
 @example(("lstm", {**everything("lstm"), "num_layers": 2, "bidirectional": True, "dropout": 0.3, "merge": "mul"},
           {"lengths": True, "reset": True}))  # fmt: skip
@@ -367,3 +367,12 @@ def test_states_of_a_projection(engine):
         layer(inputs(), (c, c))
     with fastrnn.backend("numpy"), pytest.raises(ValueError, match=r"^state c: expected shape .*n_a\)"):
         layer(inputs(), (h, h))
+
+
+@on_reference
+@pytest.mark.parametrize("kind", ["lstm", "gru_before"])
+def test_a_stream_has_the_options(engine, kind):
+    layer = make(kind, num_layers=2, **everything(kind))
+    y, last = layer(inputs())
+    stream = layer.stream(M)
+    assert same(np.stack([stream.step(step) for step in inputs()]), y) and same(stream.state, last)
