@@ -111,8 +111,11 @@ def _ours(cell, weights, reset_after):
 
 
 def _check_plain(layer):
-    """Raise if the layer has parameters that Keras's does not have."""
+    """Raise if the layer has parameters, or computes in a way, that Keras's does not have."""
     known = tuple(f"{name}_l" for name in _NAMES)
     extra = [name for name in layer.parameters() if not name.startswith(known)]
     if extra:
         raise ValueError(f"layer: expected one with Keras's parameters alone, got also {', '.join(extra)}")
+    options = [name for name in ("clip", "input_forget", "zoneout") if layer.config.get(name)]
+    if options:
+        raise ValueError(f"layer: expected one that computes as Keras's does, got one with {', '.join(options)}")

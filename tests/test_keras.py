@@ -145,3 +145,18 @@ def test_nothing_is_shared():
 def test_refusals(error, text, call):
     with pytest.raises(error, match=text):
         call()
+
+
+@pytest.mark.parametrize(
+    "options, text",
+    [
+        ({"peephole": True}, "Keras's parameters alone, got also weight_peephole_l0"),
+        ({"proj_size": 2}, "Keras's parameters alone, got also weight_hr_l0"),
+        ({"layer_norm": True}, "Keras's parameters alone, got also .*norm"),
+        ({"clip": 1.0}, "computes as Keras's does, got one with clip"),
+        ({"input_forget": True, "zoneout": 0.1}, "got one with input_forget, zoneout"),
+    ],
+)
+def test_layers_that_keras_does_not_have(options, text):
+    with pytest.raises(ValueError, match=text):
+        to_keras(LSTM(3, 5, **options))
