@@ -5,6 +5,7 @@ import pickle
 import re
 import sys
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -365,19 +366,28 @@ def test_an_empty_object_is_refused():
 
 def test_a_step_into_out_allocates_nothing(isa, dtype):
     layer = layer_of("LSTM", dtype, num_layers=2)
-    x, out, ids = numbers(4, 5, dtype=dtype), np.empty((4, 19), dtype), np.array([2, 0])
-    live, few, two = layer.stream(4), x[:2], out[:2]
+    x, out, ids = numbers(64, 5, dtype=dtype), np.empty((64, 19), dtype), np.arange(63, 1, -2)
+    live, some, few = layer.stream(64), x[:31], out[:31]
 
-    def steps(count):
-        for _ in range(count):
-            live.step(x, out=out)
-            live.step(few, ids, two)
+    def growth(*calls):
+        """How far Python's and NumPy's memory went up meanwhile, in bytes, and how many blocks of it stay."""
+        tracemalloc.start()
+        try:
+            for arguments in calls * 3:
+                live.step(*arguments)
+            before, blocks = tracemalloc.get_traced_memory()[0], sys.getallocatedblocks()
+            tracemalloc.reset_peak()
+            for _ in range(200):
+                for arguments in calls:
+                    live.step(*arguments)
+            return tracemalloc.get_traced_memory()[1] - before, sys.getallocatedblocks() - blocks
+        finally:
+            tracemalloc.stop()
 
-    steps(3)
-    before = sys.getallocatedblocks()
-    steps(1000)
-    assert abs(sys.getallocatedblocks() - before) < 10
-    assert live._live.nbytes > 0
+    peak, stay = growth((x, None, out), (some, ids, few))
+    assert peak < 1000 and abs(stay) < 10
+    assert growth((x,))[0] >= out.nbytes > 4000, "and this would have shown it"
+    assert live._live.nbytes > 2 * 64 * 19 * 2 * out.itemsize
 
 
 def test_step_is_the_backends_own_method(engine):
