@@ -56,6 +56,7 @@ typedef struct {
     const real *const *x;    /* [rows] */
     const real *bias;        /* one row laid out like out, or NULL for zero */
     real *const *out;        /* [rows]; plain outputs are written up to w->outputs exactly, gated rows in whole vectors */
+    int padded;              /* plain outputs in whole vectors too: what will load them must not find old numbers there */
 } fr_project;
 
 /* Steps that take turns in going up and `down` the panels find the last of the step before still in the cache. */
