@@ -222,6 +222,24 @@ def test_the_four_gradients_accumulate_each_onto_its_own(isa, dtype, cell):
 
 
 @pytest.mark.parametrize("way", WAYS)
+@each_case("small", among=CASES)
+@each_cell
+def test_as_the_specification_has_it(isa, dtype, cell, case, way):
+    d, how = data(cell, case.sizes, dtype.name), chosen(way, case.sizes)
+    run = ragged(d, "nmt", **how)
+    with fastrnn.backend("numpy"):
+        want = ragged(d, **how)
+    for name in (*PLACES, *STATES, *SUMS):
+        if getattr(want, name, None) is not None:
+            assert_sum(getattr(run, name), getattr(want, name), weight_terms(d), name)
+    here = np.arange(case.T)[:, None] < how.get("lengths", np.full(case.m, case.T))
+    for name in ops.tape_names(cell):
+        kept, expected = ops.read(run.tape, name), ops.read(want.tape, name)
+        inside = ... if name.endswith("0") else here
+        assert_sum(kept[inside], expected[inside], weight_terms(d), name)
+
+
+@pytest.mark.parametrize("way", WAYS)
 @each_cell
 def test_a_tape_is_read_in_the_order_of_time(isa, cell, way):
     sizes = _, _, m, T = 3, 5, 6, 9
