@@ -57,6 +57,7 @@ typedef struct {
     const real *bias;        /* one row laid out like out, or NULL for zero */
     real *const *out;        /* [rows]; plain outputs are written up to w->outputs exactly, gated rows in whole vectors */
     int padded;              /* plain outputs in whole vectors too: what will load them must not find old numbers there */
+    int continues;           /* each sum starts from what stands in out, which is read in whole vectors; no bias then */
 } fr_project;
 
 /* Steps that take turns in going up and `down` the panels find the last of the step before still in the cache. */
@@ -181,6 +182,7 @@ typedef struct fr_kernels {
     void (*transpose)(real *dst, ptrdiff_t dst_row, const real *src, ptrdiff_t src_row, ptrdiff_t rows, ptrdiff_t columns);
     void (*activate)(int function, const real *x, real *out, ptrdiff_t n); /* 0 exp, 1 sigmoid, 2 tanh */
     void (*softmax)(real *x, ptrdiff_t n);                                 /* in place */
+    void (*softmax_columns)(real *x, ptrdiff_t row, ptrdiff_t n, ptrdiff_t columns); /* of each column; whole vectors */
     void (*softmax_loss)(fr_loss *);
     void (*logistic_loss)(fr_loss *);
     void (*squared_loss)(fr_loss *);

@@ -27,6 +27,7 @@
 #include "sequence/chain.inc"
 #include "sequence/backward.inc"
 #include "sequence/tiles.inc"
+#include "sequence/columns.inc"
 #include "sequence/linear.inc"
 #include "sequence/loss.inc"
 #include "sequence/lookup.inc"
