@@ -94,10 +94,11 @@ typedef struct {
 fr_status fr_backward(const fr_backward_args *args);
 
 /* Live states of a stack of one-directional layers: `count` weights of one element type, of which each reads what the one
- * before writes.  They must outlive it.  States begin at zero.  One call at a time; streams of the same weights are
- * independent of each other. */
+ * before writes.  They must outlive it.  `run`: how each step runs, without lengths, reset and reverse.  States begin at
+ * zero.  One call at a time; streams of the same weights are independent of each other. */
 typedef struct fr_stream fr_stream;
-fr_status fr_stream_new(const fr_weights *const *weights, int count, ptrdiff_t capacity, fr_stream **stream);
+fr_status fr_stream_new(const fr_weights *const *weights, int count, ptrdiff_t capacity, const fr_run *run,
+                        fr_stream **stream);
 void fr_stream_free(fr_stream *stream);
 size_t fr_stream_bytes(const fr_stream *stream);
 /* One step of the states `ids` [rows], each at most once, or (NULL, with rows = capacity) of all: x (rows, n_x) to y (rows,

@@ -91,7 +91,7 @@ cdef extern from "fastrnn.h" nogil:
     fr_status fr_backward(const fr_backward_args *args)
 
     ctypedef struct fr_stream
-    fr_status fr_stream_new(const fr_weights **weights, int count, Py_ssize_t capacity, fr_stream **stream)
+    fr_status fr_stream_new(const fr_weights **weights, int count, Py_ssize_t capacity, const fr_run *run, fr_stream **stream)
     void fr_stream_free(fr_stream *stream)
     size_t fr_stream_bytes(const fr_stream *stream)
     fr_status fr_stream_step(fr_stream *stream, const Py_ssize_t *ids, Py_ssize_t rows, const void *x, void *y)

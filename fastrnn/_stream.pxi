@@ -28,6 +28,8 @@ cdef class Stream:
         cdef Weights w, below = None
         cdef bytearray pointers = bytearray(len(weights) * sizeof(void *))
         cdef const fr_weights **packed = <const fr_weights **><char *>pointers
+        cdef Held held
+        cdef fr_run how
         cdef int k
         if self.live != NULL:
             raise RuntimeError("fastrnn: a stream is made once")
@@ -43,7 +45,12 @@ cdef class Stream:
             below = w
         self.n_x, self.n_h, self.itemsize, self.dtype = self.weights[0].n_x, w.n_h, w.itemsize, w.dtype
         self.whole, self.array = (self.capacity, self.n_h), type(empty((0, 0)))
-        _check(fr_stream_new(packed, len(weights), self.capacity, &self.live))
+        held.count = 0
+        try:
+            _run(&held, &how, run, 1, self.capacity)
+            _check(fr_stream_new(packed, len(weights), self.capacity, &how, &self.live))
+        finally:
+            _release(&held)
 
     def __dealloc__(self):
         fr_stream_free(self.live)

@@ -53,13 +53,14 @@ fr_status fr_forward(const fr_forward_args *args) { return BY_TYPE(bits_of(args-
 
 fr_status fr_backward(const fr_backward_args *args) { return BY_TYPE(bits_of(args->tape), fr_backward, args); }
 
-fr_status fr_stream_new(const fr_weights *const *weights, int count, ptrdiff_t capacity, fr_stream **stream)
+fr_status fr_stream_new(const fr_weights *const *weights, int count, ptrdiff_t capacity, const fr_run *run,
+                        fr_stream **stream)
 {
     *stream = NULL;
-    if (count < 1 || capacity < 0) return FR_BAD_ARGUMENT;
+    if (count < 1 || capacity < 0 || run->lengths || run->reset || run->reverse) return FR_BAD_ARGUMENT;
     for (int k = 1; k < count; k++)
         if (bits_of(weights[k]) != bits_of(weights[0])) return FR_BAD_ARGUMENT;
-    return BY_TYPE(bits_of(weights[0]), fr_stream_new, weights, count, capacity, stream);
+    return BY_TYPE(bits_of(weights[0]), fr_stream_new, weights, count, capacity, run, stream);
 }
 
 void fr_stream_free(fr_stream *stream) { fr_free(stream); }

@@ -26,7 +26,8 @@
     FR_HIDDEN fr_status fr_loss_backward_f##bits(const fr_loss_args *);                                                 \
     FR_HIDDEN fr_status fr_rows_f##bits(const fr_rows_args *);                                                          \
     FR_HIDDEN fr_status fr_scan_run_f##bits(const fr_scan_args *);                                                      \
-    FR_HIDDEN fr_status fr_stream_new_f##bits(const fr_weights *const *, int count, ptrdiff_t capacity, fr_stream **);  \
+    FR_HIDDEN fr_status fr_stream_new_f##bits(const fr_weights *const *, int count, ptrdiff_t capacity, const fr_run *, \
+                                             fr_stream **);                                                             \
     FR_HIDDEN size_t fr_stream_bytes_f##bits(const fr_stream *);                                                        \
     FR_HIDDEN fr_status fr_stream_step_f##bits(fr_stream *, const ptrdiff_t *ids, ptrdiff_t rows, const type *x, type *y); \
     FR_HIDDEN fr_status fr_stream_clear_f##bits(fr_stream *, const ptrdiff_t *ids, ptrdiff_t rows);                     \
