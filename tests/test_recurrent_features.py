@@ -207,6 +207,21 @@ def test_merges_of_two_directions(engine, kind, layout, num_layers):
     assert same(lone(x)[0], make(kind, layout=layout)(x)[0])     # one direction: nothing to merge
 
 
+@each_kind
+@pytest.mark.parametrize("merge", ["sum", "mul", "ave"])
+def test_gradients_of_merges(engine, kind, merge):
+    """Those of two directions side by side, whose dy is what the merge sends to each."""
+    layer, wide = make(kind, bidirectional=True, merge=merge), make(kind, bidirectional=True)
+    y, last, tape = layer.forward(inputs())
+    both, _, its_tape = wide.forward(inputs())
+    forth, back = np.split(both, 2, axis=2)
+    dy = numbers(3, *y.shape)
+    parts_of_dy = {"sum": (dy, dy), "mul": (dy * back, dy * forth), "ave": (dy * 0.5, dy * 0.5)}[merge]
+    expected = wide.backward(np.concatenate(parts_of_dy, axis=2), its_tape, last)
+    assert same(layer.backward(dy, tape, last), expected)
+    assert same(layer.backward(None, layer.forward(inputs())[2], last), wide.backward(None, wide.forward(inputs())[2], last))
+
+
 def test_cells_stand_side_by_side_whatever_the_merge(engine):
     x = inputs()
     y, _, cells = make("lstm", bidirectional=True, merge="sum")(x, return_cells=True)
