@@ -28,7 +28,7 @@ ISA_FLAGS = {
 }  # fmt: skip
 ISAS = {"x86_64": ["scalar", "avx2", "avx512"], "aarch64": ["scalar", "neon"], "arm64": ["scalar", "neon"]}
 
-C_FLAGS = ["-O3", "-std=c11", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-Icsrc"]
+C_FLAGS = ["-O3", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden", "-pthread", "-Icsrc"]
 WARNINGS = ["-Wall", "-Wextra"]
 
 # Wrong results (and, at link time, flushed subnormals for the whole process).

@@ -27,11 +27,22 @@ const char *fr_isa_name(int isa);
 int fr_isa_usable(int isa);
 unsigned fr_cpu_features(void);
 
+/* What may be added to a cell.  An array is NULL where it is absent, and so is all of it where a call takes a pointer. */
+enum { FR_PEEPHOLE, FR_PROJECTION, FR_GAIN_X, FR_SHIFT_X, FR_GAIN_A, FR_SHIFT_A, FR_GAIN_C, FR_SHIFT_C, FR_EXTRA_ARRAYS };
+typedef struct {
+    /* LSTM alone: peephole (3, n_a), its rows those of i f o; projection (n_h, n_a) of the hidden state; gain_c, shift_c
+     * (n_a) of a normalised new cell state.  gain and shift, all of a cell's or none: _x, _a (G n_a) of the two products. */
+    const void *array[FR_EXTRA_ARRAYS];
+    ptrdiff_t n_h;  /* width of the hidden state: n_a, but with a projection */
+    int coupled;    /* LSTM: f = 1 - i, and rows f of all arrays are ignored */
+    double clip;    /* bounds every pre-activation; 0: nothing does */
+} fr_extras;
+
 /* Weights, packed once for one instruction set.  Gates in order i f g o, or r z n.
- * W_x (G n_a, n_x), W_a (G n_a, n_a), b_x, b_a (G n_a) or NULL for zeros; all contiguous, all read before this returns. */
+ * W_x (G n_a, n_x), W_a (G n_a, n_h), b_x, b_a (G n_a) or NULL for zeros; all contiguous, all read before this returns. */
 typedef struct fr_weights fr_weights;
 fr_status fr_weights_new(int isa, int bits, fr_cell cell, ptrdiff_t n_x, ptrdiff_t n_a, const void *W_x, const void *W_a,
-                         const void *b_x, const void *b_a, fr_weights **weights);
+                         const void *b_x, const void *b_a, const fr_extras *extras, fr_weights **weights);
 void fr_weights_free(fr_weights *weights);
 size_t fr_weights_bytes(const fr_weights *weights);
 int fr_weights_lanes(const fr_weights *weights); /* reals in a vector of the kernels that they are packed for */
@@ -48,15 +59,20 @@ typedef struct {
     const unsigned char *reset;  /* (T, m) flags, not 0 is true, or NULL: none */
     ptrdiff_t reset_t, reset_m;  /* their strides */
     int reverse;                 /* 0 or 1 */
+    /* Masks, contiguous, in the order of time and sequences.  The recurrent product reads drop * a, in all steps the same.
+     * Zoneout: flags of what keeps its old value, or, on average, the share of the old value in all. */
+    const void *drop;                     /* (m, n_h), or NULL */
+    const unsigned char *keep_a, *keep_c; /* (T, m, n_h) and, LSTM, (T, m, n_a): both or NULL */
+    double zoneout;                       /* 0 … 1; 0 with flags */
 } fr_run;
 
 /* What a training forward keeps.  `weights` must outlive it. */
 typedef struct fr_tape fr_tape;
-/* `clear`: for a tape that fr_tape_write will fill. */
-fr_status fr_tape_new(const fr_weights *weights, ptrdiff_t T, ptrdiff_t m, int clear, fr_tape **tape);
+/* `run` as it will be in forward; NULL: a plain one, of plain weights, that fr_tape_write will fill. */
+fr_status fr_tape_new(const fr_weights *weights, const fr_run *run, ptrdiff_t T, ptrdiff_t m, fr_tape **tape);
 void fr_tape_free(fr_tape *tape);
 size_t fr_tape_bytes(const fr_tape *tape);
-/* One quantity of a tape to or from a contiguous array: FR_A0, FR_C0 (m, n_a), all others (T, m, n_a). */
+/* One quantity of a tape to or from a contiguous array: FR_A0 (m, n_h), FR_C0 (m, n_a), FR_A (T, m, n_h), others (T, m, n_a). */
 typedef enum { FR_A0, FR_A, FR_C0, FR_C, FR_GATE } fr_quantity; /* FR_GATE + k: the k-th gate, or GRU's q as the fourth */
 /* `run` as it was in forward; values past an end are left alone. */
 fr_status fr_tape_read(const fr_tape *tape, const fr_run *run, int quantity, void *out);
@@ -67,10 +83,10 @@ typedef struct {
     ptrdiff_t T, m;
     fr_run run;
     fr_array x;           /* (T, m, n_x) */
-    const void *a0, *c0;  /* (m, n_a) contiguous, or NULL for zeros; c0 for LSTM alone */
-    fr_array y;           /* (T, m, n_a) every hidden state, or absent */
+    const void *a0, *c0;  /* (m, n_h), (m, n_a) contiguous, or NULL for zeros; c0 for LSTM alone */
+    fr_array y;           /* (T, m, n_h) every hidden state, or absent */
     fr_array cells;       /* (T, m, n_a) every cell state, or absent */
-    void *aT, *cT;        /* (m, n_a) the last states, or NULL */
+    void *aT, *cT;        /* like a0, c0: the last states, or NULL */
     fr_tape *tape;        /* filled for backward, or NULL: evaluation */
     int threads;
     fr_interrupt interrupt;
@@ -81,20 +97,21 @@ typedef struct {
     const fr_tape *tape;
     fr_run run;               /* as they were in forward: run */
     fr_array x;               /* and x */
-    fr_array dy, dcells;      /* (T, m, n_a) gradients of every state, or absent */
-    const void *daT, *dcT;    /* (m, n_a) gradients of the last states, or NULL */
+    fr_array dy, dcells;      /* (T, m, n_h), (T, m, n_a) gradients of every state, or absent */
+    const void *daT, *dcT;    /* like a0, c0: gradients of the last states, or NULL */
     fr_array dx;              /* (T, m, n_x) filled, or absent: not wanted */
-    void *da0, *dc0;          /* (m, n_a) filled; dc0 for LSTM alone */
+    void *da0, *dc0;          /* the same of the first, filled; dc0 for LSTM alone */
     void *dW_x, *dW_a;        /* filled, in the shapes of the weights */
     void *db_x, *db_a;
-    int accumulate;           /* add to the four gradients of parameters instead */
+    void *extras[FR_EXTRA_ARRAYS]; /* filled: those of the arrays that the weights have */
+    int accumulate;           /* add to all gradients of parameters instead */
     int threads;
     fr_interrupt interrupt;
 } fr_backward_args;
 fr_status fr_backward(const fr_backward_args *args);
 
 /* Live states of a stack of one-directional layers: `count` weights of one element type, of which each reads what the one
- * before writes.  They must outlive it.  `run`: how each step runs, without lengths, reset and reverse.  States begin at
+ * before writes.  They must outlive it.  `run`: how each step runs, without lengths, reset, reverse and masks.  States begin at
  * zero.  One call at a time; streams of the same weights are independent of each other. */
 typedef struct fr_stream fr_stream;
 fr_status fr_stream_new(const fr_weights *const *weights, int count, ptrdiff_t capacity, const fr_run *run,

@@ -28,9 +28,18 @@ cdef extern from "fastrnn.h" nogil:
     int fr_isa_usable(int isa)
     unsigned fr_cpu_features()
 
+    enum:
+        FR_EXTRA_ARRAYS
+    ctypedef struct fr_extras:
+        const void *array[FR_EXTRA_ARRAYS]
+        Py_ssize_t n_h
+        int coupled
+        double clip
+
     ctypedef struct fr_weights
     fr_status fr_weights_new(int isa, int bits, fr_cell cell, Py_ssize_t n_x, Py_ssize_t n_a, const void *W_x,
-                             const void *W_a, const void *b_x, const void *b_a, fr_weights **weights)
+                             const void *W_a, const void *b_x, const void *b_a, const fr_extras *extras,
+                             fr_weights **weights)
     void fr_weights_free(fr_weights *weights)
     size_t fr_weights_bytes(const fr_weights *weights)
     int fr_weights_lanes(const fr_weights *weights)
@@ -41,9 +50,13 @@ cdef extern from "fastrnn.h" nogil:
         const unsigned char *reset
         Py_ssize_t reset_t, reset_m
         int reverse
+        const void *drop
+        const unsigned char *keep_a
+        const unsigned char *keep_c
+        double zoneout
 
     ctypedef struct fr_tape
-    fr_status fr_tape_new(const fr_weights *weights, Py_ssize_t T, Py_ssize_t m, int clear, fr_tape **tape)
+    fr_status fr_tape_new(const fr_weights *weights, const fr_run *run, Py_ssize_t T, Py_ssize_t m, fr_tape **tape)
     void fr_tape_free(fr_tape *tape)
     size_t fr_tape_bytes(const fr_tape *tape)
     ctypedef enum fr_quantity:
@@ -85,6 +98,7 @@ cdef extern from "fastrnn.h" nogil:
         void *dW_a
         void *db_x
         void *db_a
+        void *extras[FR_EXTRA_ARRAYS]
         int accumulate
         int threads
         fr_interrupt interrupt

@@ -25,6 +25,8 @@ cdef dict _QUANTITIES = {
     "a0": FR_A0, "a": FR_A, "c0": FR_C0, "c": FR_C, "i": FR_GATE, "f": FR_GATE + 1, "g": FR_GATE + 2,
     "o": FR_GATE + 3, "r": FR_GATE, "z": FR_GATE + 1, "n": FR_GATE + 2, "hn": FR_GATE + 3,
 }
+# In the order of fr_extras.
+cdef tuple _EXTRAS = ("peephole", "projection", "gain_x", "shift_x", "gain_a", "shift_a", "gain_c", "shift_c")
 cdef tuple _FUNCTIONS = ("exp", "sigmoid", "tanh")
 
 cdef int _isa = 0
@@ -88,7 +90,7 @@ cdef int _check(fr_status status) except -1:
 
 # The buffers of one call.  They are held while C runs, so that no array is resized or freed under it.
 cdef struct Held:
-    Py_buffer views[16]
+    Py_buffer views[32]
     int count
 
 
@@ -132,13 +134,28 @@ cdef fr_array _steps(Held *held, object array, Py_ssize_t T, Py_ssize_t m, Py_ss
     return result
 
 
-cdef int _run(Held *held, fr_run *result, object run, Py_ssize_t T, Py_ssize_t m) except -1:
-    """How the sequences run: lengths (m,) of intp, reset (T, m) of bytes with any strides, each or None."""
+cdef const unsigned char *_flags(Held *held, object array, Py_ssize_t size) except? NULL:
+    """Contiguous bytes, or None."""
     cdef Py_buffer *view
+    if array is None:
+        return NULL
+    view = _view(held, array, PyBUF_C_CONTIGUOUS)
+    if view.itemsize != 1 or view.len != size:
+        raise ValueError(f"zoneout: expected {size} bytes")
+    return <const unsigned char *>view.buf
+
+
+cdef int _run(Held *held, fr_run *result, object run, Py_ssize_t T, Py_ssize_t m, Weights w) except -1:
+    """How the sequences run: lengths (m,) of intp, reset (T, m) of bytes with any strides, masks, each or None."""
+    cdef Py_buffer *view
+    cdef int lstm = w.cell == "lstm"
     result.lengths = NULL
     result.reset = NULL
     result.reset_t = result.reset_m = 0
     result.reverse = 0
+    result.drop = NULL
+    result.keep_a = result.keep_c = NULL
+    result.zoneout = 0
     if run is None:
         return 0
     result.reverse = bool(run.reverse)
@@ -153,6 +170,12 @@ cdef int _run(Held *held, fr_run *result, object run, Py_ssize_t T, Py_ssize_t m
             raise ValueError(f"reset: expected bytes of shape {(T, m)}")
         result.reset = <const unsigned char *>view.buf
         result.reset_t, result.reset_m = view.strides[0], view.strides[1]
+    if (run.keep_a is None) != (run.keep_c is None) and lstm or run.keep_c is not None and not lstm:
+        raise ValueError("zoneout: expected masks of all states or none")
+    result.zoneout = run.zoneout
+    result.drop = _block(held, run.drop, m * w.n_h, w.itemsize, 0)
+    result.keep_a = _flags(held, run.keep_a, T * m * w.n_h)
+    result.keep_c = _flags(held, run.keep_c, T * m * w.n_a)
     return 0
 
 
@@ -167,11 +190,18 @@ cdef void *_block(Held *held, object array, Py_ssize_t size, int itemsize, int f
     return view.buf
 
 
-cdef int _refuse(options) except -1:
-    given = [name for name, value in zip(options._fields, options) if not isinstance(value, (type(None), bool, float)) or value]
-    asked = ", ".join(given)
-    if given:
-        raise NotImplementedError(f"{asked}: not by the native backend yet")
+cdef int _extras(Held *held, fr_extras *result, extras, Weights w) except -1:
+    arrays = {"peephole": extras.peephole, "projection": extras.projection, **(extras.norm or {})}
+    for k, name in enumerate(_EXTRAS):
+        result.array[k] = _block(held, arrays.get(name), _extra_size(name, w), w.itemsize, 0)
+    result.n_h, result.coupled, result.clip = w.n_h, extras.coupled, extras.clip or 0
+    return 0
+
+
+cdef Py_ssize_t _extra_size(str name, Weights w):
+    if name in ("peephole", "projection"):
+        return (3 if name == "peephole" else w.n_h) * w.n_a
+    return w.n_a if name.endswith("_c") else w.gates * w.n_a
 
 
 # An object made without its constructor holds nothing that C could read.
@@ -206,14 +236,15 @@ cdef class Weights:
     def __init__(self, cell, W_x, W_a, b_x, b_a, extras):
         cdef Held held
         cdef void *pointers[4]
-        if extras is not None:
-            _refuse(extras)
+        cdef fr_extras beyond
         if self.packed != NULL:
             raise RuntimeError("fastrnn: weights are packed once")
         self.cell = cell
         self.gates = _GATES[cell]
         self.n_x = W_x.shape[1]
         self.n_a = self.n_h = W_a.shape[1]
+        if extras is not None and extras.projection is not None:
+            self.n_a = extras.projection.shape[1]
         self.extras = extras
         self.itemsize = W_x.itemsize
         self.dtype = "float32" if self.itemsize == 4 else "float64"
@@ -221,11 +252,14 @@ cdef class Weights:
         held.count = 0
         try:
             pointers[0] = _block(&held, W_x, rows * self.n_x, self.itemsize, 0)
-            pointers[1] = _block(&held, W_a, rows * self.n_a, self.itemsize, 0)
+            pointers[1] = _block(&held, W_a, rows * self.n_h, self.itemsize, 0)
             pointers[2] = _block(&held, b_x, rows, self.itemsize, 0)
             pointers[3] = _block(&held, b_a, rows, self.itemsize, 0)
+            if extras is not None:
+                _extras(&held, &beyond, extras, self)
             _check(fr_weights_new(_isa, 8 * self.itemsize, <fr_cell><int>CELLS.index(cell), self.n_x, self.n_a,
-                                  pointers[0], pointers[1], pointers[2], pointers[3], &self.packed))
+                                  pointers[0], pointers[1], pointers[2], pointers[3],
+                                  NULL if extras is None else &beyond, &self.packed))
         finally:
             _release(&held)
 
@@ -259,7 +293,7 @@ cdef class Tape:
     def __init__(self, weights, x, values):
         cdef Held held
         cdef void *data
-        self._make(weights, x, 1)
+        self._make(weights, x, NULL)
         for name in TAPE_NAMES[weights.cell]:
             held.count = 0
             try:
@@ -268,17 +302,18 @@ cdef class Tape:
             finally:
                 _release(&held)
 
-    cdef int _make(self, Weights weights, x, int clear) except -1:
+    cdef int _make(self, Weights weights, x, const fr_run *run) except -1:
         if self.kept != NULL:
             raise RuntimeError("fastrnn: a tape is made once")
         _check(fr_weights_transpose(_packed(weights)))
         self.weights = weights
         self.x = x
         self.T, self.m = x.shape[0], x.shape[1]
-        return _check(fr_tape_new(weights.packed, self.T, self.m, clear, &self.kept))
+        return _check(fr_tape_new(weights.packed, run, self.T, self.m, &self.kept))
 
     cdef Py_ssize_t _size(self, str name):
-        return (1 if name in ("a0", "c0") else self.T) * self.m * self.weights.n_a
+        n = self.weights.n_h if name in ("a0", "a") else self.weights.n_a
+        return (1 if name in ("a0", "c0") else self.T) * self.m * n
 
     def __dealloc__(self):
         fr_tape_free(self.kept)
@@ -296,7 +331,7 @@ cdef class Tape:
         held.count = 0
         try:
             _kept(self)
-            _run(&held, &run, self.run, self.T, self.m)
+            _run(&held, &run, self.run, self.T, self.m, self.weights)
             data = _block(&held, out, self._size(name), self.weights.itemsize, PyBUF_WRITABLE)
             _check(fr_tape_read(_kept(self), &run, _QUANTITIES[name], data))
         finally:
@@ -314,29 +349,28 @@ def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads, run):
     cdef fr_forward_args args
     cdef fr_status status
     cdef int size
-    cdef Py_ssize_t states
-    if run is not None:
-        _refuse(run._replace(lengths=None, reset=None, reverse=False))
+    cdef Py_ssize_t states, hidden
     args.weights = _packed(w)
     size = w.itemsize
-    if training:
-        tape = Tape.__new__(Tape)
-        tape._make(w, x, 0)
-        tape.run = run
     args.T, args.m = x.shape[0], x.shape[1]
-    args.tape = tape.kept if training else NULL
+    args.tape = NULL
     args.threads = min(threads, 64)
     args.interrupt = _question()
-    states = args.m * w.n_a
+    states, hidden = args.m * w.n_a, args.m * w.n_h
     held.count = 0
     try:
-        _run(&held, &args.run, run, args.T, args.m)
+        _run(&held, &args.run, run, args.T, args.m, w)
+        if training:
+            tape = Tape.__new__(Tape)
+            tape._make(w, x, &args.run)
+            tape.run = run
+            args.tape = tape.kept
         args.x = _steps(&held, x, args.T, args.m, w.n_x, size, 0)
-        args.y = _steps(&held, y, args.T, args.m, w.n_a, size, PyBUF_WRITABLE)
+        args.y = _steps(&held, y, args.T, args.m, w.n_h, size, PyBUF_WRITABLE)
         args.cells = _steps(&held, cells, args.T, args.m, w.n_a, size, PyBUF_WRITABLE)
-        args.a0 = _block(&held, a0, states, size, 0)
+        args.a0 = _block(&held, a0, hidden, size, 0)
         args.c0 = _block(&held, c0, states, size, 0)
-        args.aT = _block(&held, aT, states, size, PyBUF_WRITABLE)
+        args.aT = _block(&held, aT, hidden, size, PyBUF_WRITABLE)
         args.cT = _block(&held, cT, states, size, PyBUF_WRITABLE)
         with nogil:
             status = fr_forward(&args)
@@ -358,12 +392,12 @@ def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, t
     cdef fr_backward_args args
     cdef fr_status status
     cdef int size
-    cdef Py_ssize_t states, rows
+    cdef Py_ssize_t states, hidden, rows
     args.tape = _kept(t)
     args.accumulate = bool(accumulate)
     w = t.weights
     size = w.itemsize
-    states, rows = t.m * w.n_a, w.gates * w.n_a
+    states, hidden, rows = t.m * w.n_a, t.m * w.n_h, w.gates * w.n_a
     for name, array in (("dW_x", dW_x), ("dW_a", dW_a), ("db_x", db_x), ("db_a", db_a)):
         if array is None:
             raise ValueError(f"{name}: expected an array to fill, got None")
@@ -371,19 +405,23 @@ def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, t
     args.interrupt = _question()
     held.count = 0
     try:
-        _run(&held, &args.run, t.run, t.T, t.m)
+        _run(&held, &args.run, t.run, t.T, t.m, w)
         args.x = _steps(&held, t.x, t.T, t.m, w.n_x, size, 0)
-        args.dy = _steps(&held, dy, t.T, t.m, w.n_a, size, 0)
+        args.dy = _steps(&held, dy, t.T, t.m, w.n_h, size, 0)
         args.dcells = _steps(&held, dcells, t.T, t.m, w.n_a, size, 0)
         args.dx = _steps(&held, dx, t.T, t.m, w.n_x, size, PyBUF_WRITABLE)
-        args.daT = _block(&held, daT, states, size, 0)
+        args.daT = _block(&held, daT, hidden, size, 0)
         args.dcT = _block(&held, dcT, states, size, 0)
-        args.da0 = _block(&held, da0, states, size, PyBUF_WRITABLE)
+        args.da0 = _block(&held, da0, hidden, size, PyBUF_WRITABLE)
         args.dc0 = _block(&held, dc0, states, size, PyBUF_WRITABLE)
         args.dW_x = _block(&held, dW_x, rows * w.n_x, size, PyBUF_WRITABLE)
-        args.dW_a = _block(&held, dW_a, rows * w.n_a, size, PyBUF_WRITABLE)
+        args.dW_a = _block(&held, dW_a, rows * w.n_h, size, PyBUF_WRITABLE)
         args.db_x = _block(&held, db_x, rows, size, PyBUF_WRITABLE)
         args.db_a = _block(&held, db_a, rows, size, PyBUF_WRITABLE)
+        shapes = w.extras.shapes() if w.extras is not None else ()
+        for k, name in enumerate(_EXTRAS):
+            array = extras[name] if name in shapes else None
+            args.extras[k] = _block(&held, array, _extra_size(name, w), size, PyBUF_WRITABLE)
         with nogil:
             status = fr_backward(&args)
     finally:

@@ -33,8 +33,6 @@ cdef class Stream:
         cdef int k
         if self.live != NULL:
             raise RuntimeError("fastrnn: a stream is made once")
-        if run is not None:
-            _refuse(run)
         self.weights, self.capacity, self.run, self.normalise, self.empty = tuple(weights), capacity, run, normalise, empty
         for k in range(len(weights)):
             w = self.weights[k]
@@ -47,7 +45,7 @@ cdef class Stream:
         self.whole, self.array = (self.capacity, self.n_h), type(empty((0, 0)))
         held.count = 0
         try:
-            _run(&held, &how, run, 1, self.capacity)
+            _run(&held, &how, run, 1, self.capacity, w)
             _check(fr_stream_new(packed, len(weights), self.capacity, &how, &self.live))
         finally:
             _release(&held)

@@ -50,9 +50,11 @@
 #if FR_BITS == 32
 typedef float real;
 typedef int32_t real_int; /* same width: bits of a real, lanes of a mask */
+#define FR_ROOT(x) __builtin_sqrtf(x) /* one instruction, rounded as IEEE 754 says; -fno-math-errno keeps libm out */
 #elif FR_BITS == 64
 typedef double real;
 typedef int64_t real_int;
+#define FR_ROOT(x) __builtin_sqrt(x)
 #else
 #error "FR_BITS is 32 or 64"
 #endif

@@ -62,6 +62,21 @@ typedef struct {
 
 /* Steps that take turns in going up and `down` the panels find the last of the step before still in the cache. */
 
+/* What a cell may do beyond the plain one, read at run time by the second kernel that each has.  Rows stand n_p apart, as
+ * in the step. */
+typedef struct {
+    real clip;                  /* every pre-activation is bounded to [−clip, clip]; 0: none is */
+    real sigmoid_low, sigmoid_high, tanh_high; /* the activations at the bounds: from there on nothing comes back */
+    ptrdiff_t units;            /* padded */
+    const real *peephole;       /* [3][units] i f o (LSTM), or NULL */
+    int coupled;                /* f = 1 − i (LSTM) */
+    int complete;               /* the slots hold whole sums already, and no product brings more */
+    real stay_a, stay_c;        /* zoneout on average: so much of the old state, and the rest of the new */
+    const real *keep_a, *keep_c; /* zoneout drawn: rows of 0 and 1, which keeps the old value; or NULL */
+    const real *drop;           /* rows of the mask that the product's operand went through, or NULL */
+    const real *hat, *gain, *shift; /* LSTM whose new cell is normalised: rows, and one row each; see norm.inc */
+} fr_variant;
+
 /* One step forward of `rows` sequences for the units of panels [first, last) of `w`. */
 typedef struct {
     const fr_matrix *w;
@@ -78,9 +93,10 @@ typedef struct {
     const real *input_bias;    /* what its sums begin with, one row laid out like z's */
     const real *bias;          /* recurrent bias that may not be folded into z (GRU, reset after), laid out by unit */
     real *a, *c;               /* new states, n_p apart; may not be a_prev, c may be c_prev */
-    real *s;                   /* reset ∘ a_prev (GRU, reset before), n_p apart */
+    real *s;                   /* n_p apart: filled with reset ∘ a_prev (GRU, reset before); or the normalised new cell */
     ptrdiff_t n_p;             /* between rows: a multiple of the padded n_a where a thread takes every k-th sequence */
     int keep;
+    const fr_variant *variant; /* for the kernels that ask */
 } fr_step;
 
 /* One step backward.  The product brings the gradient that the later step sends through W_a; then the cell. */
@@ -90,7 +106,7 @@ typedef struct {
     int down;
     ptrdiff_t rows;
     const real *const *dz_next; /* [rows] slot gradients of the later step, or NULL: there is none */
-    const real *dy;             /* gradient of the new hidden state from outside, n_p apart */
+    const real *dy;             /* gradient of the new hidden state from outside, n_p apart; NULL: the product brings all */
     const real *dcells;         /* the same of the new cell state, or NULL */
     const real *z;              /* activated slots of this step, z_row apart */
     ptrdiff_t z_row;
@@ -100,9 +116,13 @@ typedef struct {
     const real *const *c_prev;
     real *dz;                   /* slot gradients of this step, dz_row apart */
     ptrdiff_t dz_row;
-    real *s;                    /* filled with reset ∘ a_prev, n_p apart (GRU, reset before): the weight gradient wants it */
+    real *s;                    /* filled for weight gradients, n_p apart: reset ∘ a_prev (GRU, reset before), or the cell
+                                 * state before zoneout (LSTM with peepholes) */
     real *carry;                /* n_p apart: LSTM dc, GRU the part of da that bypasses the gates; read, then replaced */
+    real *skip;                 /* n_p apart: the part of da that zoneout lets past the cell (LSTM; others: in carry) */
+    real *dn;                   /* n_p apart: gradient of the normalised new cell, then of the new cell */
     ptrdiff_t n_p;              /* as in fr_step */
+    const fr_variant *variant;
 } fr_step_grad;
 
 /* dw[gate units, inputs] += sum over rows of dz ⊗ x, for the groups [first, last) of units. */
@@ -121,6 +141,56 @@ typedef struct {
     real *db;                   /* (all gates · n_a), or NULL */
     real *scratch;              /* FR_PIECE · FR_SCRATCH reals */
 } fr_outer;
+
+/* Sums over rows, unit by unit, of a slot of dz: inner += Σ dz ∘ x, each of sums += Σ dz; groups [first, last) of units. */
+typedef struct {
+    ptrdiff_t first, last;
+    ptrdiff_t rows;
+    const real *const *dz;      /* [rows] rows of slots */
+    int slots, slot;
+    const real *const *x;       /* [rows] rows of x_slots slots */
+    int x_slots, x_slot;
+    ptrdiff_t n_a;
+    real *inner;                /* [n_a], or NULL */
+    real *sum[2];
+} fr_columns;
+
+/* Layer normalisation of `count` slots of all units at once, one row after the other: hat = (x − mean) inverse, with
+ * inverse = 1 / sqrt(variance + FR_NORM_EPS), and out = hat · gain + shift, added to what is there if `add`, but for the slot
+ * `fresh`. */
+#define FR_NORM_EPS 1e-5
+typedef struct {
+    ptrdiff_t rows, n_a;
+    int slots, count;           /* slots of a unit in all rows but x; 1: rows by unit */
+    const int *slot;            /* [count] in the order in which they are added up */
+    int x_slots, x_slot;        /* slots of a unit in x, of which the first is this one of the other rows */
+    const real *x;
+    ptrdiff_t x_row;
+    real *hat;                  /* or NULL: not wanted; may not be x */
+    ptrdiff_t hat_row;
+    real *out;                  /* may be x, if that has the same slots */
+    ptrdiff_t out_row;
+    int add, fresh;
+    const real *gain, *shift;   /* one row each */
+    real *inverse;              /* [rows], or NULL */
+    ptrdiff_t inverse_row;
+} fr_norm;
+
+/* dx = inverse (g − mean(g) − hat · mean(g ∘ hat)), g = dz ∘ gain. */
+typedef struct {
+    ptrdiff_t rows, n_a;
+    int slots, count;
+    const int *slot;
+    const real *dz;
+    ptrdiff_t dz_row;
+    const real *hat;
+    ptrdiff_t hat_row;
+    const real *inverse;
+    ptrdiff_t inverse_row;
+    const real *gain;
+    real *dx;                   /* may be dz */
+    ptrdiff_t dx_row;
+} fr_norm_grad;
 
 /* One row of a loss.  Filled: out = scale · the gradient of the loss (it may be x), and in part[] what the loss is made of:
  *     softmax    Σ exp(x − max x), Σ t (x − max x), Σ t      the loss is part[2] log part[0] − part[1]
@@ -179,6 +249,25 @@ typedef struct fr_kernels {
     void (*gru_after_grad)(const fr_step_grad *);
     void (*gru_before_new_grad)(const fr_step_grad *);
     void (*gru_before_gates_grad)(const fr_step_grad *);
+    void (*rnn_tanh_any)(const fr_step *); /* those that read `variant` */
+    void (*rnn_relu_any)(const fr_step *);
+    void (*lstm_any)(const fr_step *);
+    void (*lstm_norm_cell)(const fr_step *); /* up to the new cell, and from there: between them it is normalised */
+    void (*lstm_norm_output)(const fr_step *);
+    void (*gru_after_any)(const fr_step *);
+    void (*gru_before_gates_any)(const fr_step *);
+    void (*gru_before_new_any)(const fr_step *);
+    void (*rnn_tanh_any_grad)(const fr_step_grad *);
+    void (*rnn_relu_any_grad)(const fr_step_grad *);
+    void (*lstm_any_grad)(const fr_step_grad *);
+    void (*lstm_norm_output_grad)(const fr_step_grad *);
+    void (*lstm_norm_cell_grad)(const fr_step_grad *);
+    void (*gru_after_any_grad)(const fr_step_grad *);
+    void (*gru_before_new_any_grad)(const fr_step_grad *);
+    void (*gru_before_gates_any_grad)(const fr_step_grad *);
+    void (*columns)(const fr_columns *);
+    void (*norm)(const fr_norm *);
+    void (*norm_grad)(const fr_norm_grad *);
     void (*transpose)(real *dst, ptrdiff_t dst_row, const real *src, ptrdiff_t src_row, ptrdiff_t rows, ptrdiff_t columns);
     void (*activate)(int function, const real *x, real *out, ptrdiff_t n); /* 0 exp, 1 sigmoid, 2 tanh */
     void (*softmax)(real *x, ptrdiff_t n);                                 /* in place */

@@ -8,13 +8,24 @@ static int bits_of(const void *weights_or_tape) { return *(const int *)weights_o
 
 #define BY_TYPE(bits, name, ...) ((bits) == 32 ? name##_f32(__VA_ARGS__) : name##_f64(__VA_ARGS__))
 
+/* What is an LSTM's is nobody else's, and who has one gain has all gains and shifts. */
+static int good_extras(const fr_extras *e, fr_cell cell, ptrdiff_t n_a)
+{
+    const int lstm = cell == FR_LSTM, norm = e->array[FR_GAIN_X] != NULL;
+    for (int k = FR_GAIN_X; k < FR_EXTRA_ARRAYS; k++)
+        if ((e->array[k] != NULL) != (norm && (lstm || k < FR_GAIN_C))) return 0;
+    if (!lstm && (e->array[FR_PEEPHOLE] || e->array[FR_PROJECTION] || e->coupled)) return 0;
+    return e->n_h >= 1 && (e->array[FR_PROJECTION] || e->n_h == n_a) && e->clip >= 0;
+}
+
 fr_status fr_weights_new(int isa, int bits, fr_cell cell, ptrdiff_t n_x, ptrdiff_t n_a, const void *W_x, const void *W_a,
-                         const void *b_x, const void *b_a, fr_weights **weights)
+                         const void *b_x, const void *b_a, const fr_extras *extras, fr_weights **weights)
 {
     *weights = NULL;
     if (isa < 0 || isa >= fr_isa_count() || !fr_isa_usable(isa) || (bits != 32 && bits != 64)) return FR_BAD_ARGUMENT;
     if (n_x < 1 || n_a < 1 || cell < FR_RNN_TANH || cell > FR_GRU_BEFORE || !W_x || !W_a) return FR_BAD_ARGUMENT;
-    return BY_TYPE(bits, fr_weights_new, isa, cell, n_x, n_a, W_x, W_a, b_x, b_a, weights);
+    if (extras && !good_extras(extras, cell, n_a)) return FR_BAD_ARGUMENT;
+    return BY_TYPE(bits, fr_weights_new, isa, cell, n_x, n_a, W_x, W_a, b_x, b_a, extras, weights);
 }
 
 fr_status fr_weights_transpose(fr_weights *w) { return BY_TYPE(bits_of(w), fr_weights_transpose, w); }
@@ -28,11 +39,11 @@ size_t fr_weights_bytes(const fr_weights *w) { return BY_TYPE(bits_of(w), fr_wei
 
 int fr_weights_lanes(const fr_weights *w) { return BY_TYPE(bits_of(w), fr_weights_lanes, w); }
 
-fr_status fr_tape_new(const fr_weights *w, ptrdiff_t T, ptrdiff_t m, int clear, fr_tape **tape)
+fr_status fr_tape_new(const fr_weights *w, const fr_run *run, ptrdiff_t T, ptrdiff_t m, fr_tape **tape)
 {
     *tape = NULL;
     if (T < 0 || m < 0) return FR_BAD_ARGUMENT;
-    return BY_TYPE(bits_of(w), fr_tape_new, w, T, m, clear, tape);
+    return BY_TYPE(bits_of(w), fr_tape_new, w, run, T, m, tape);
 }
 
 void fr_tape_free(fr_tape *tape) { fr_free(tape); }
@@ -57,7 +68,8 @@ fr_status fr_stream_new(const fr_weights *const *weights, int count, ptrdiff_t c
                         fr_stream **stream)
 {
     *stream = NULL;
-    if (count < 1 || capacity < 0 || run->lengths || run->reset || run->reverse) return FR_BAD_ARGUMENT;
+    if (count < 1 || capacity < 0) return FR_BAD_ARGUMENT;
+    if (run->lengths || run->reset || run->reverse || run->drop || run->keep_a) return FR_BAD_ARGUMENT;
     for (int k = 1; k < count; k++)
         if (bits_of(weights[k]) != bits_of(weights[0])) return FR_BAD_ARGUMENT;
     return BY_TYPE(bits_of(weights[0]), fr_stream_new, weights, count, capacity, run, stream);

@@ -7,12 +7,13 @@
 
 #define FR_ENTRIES(bits, type)                                                                                          \
     FR_HIDDEN fr_status fr_weights_new_f##bits(int isa, fr_cell cell, ptrdiff_t n_x, ptrdiff_t n_a, const type *W_x,    \
-                                               const type *W_a, const type *b_x, const type *b_a, fr_weights **);       \
+                                               const type *W_a, const type *b_x, const type *b_a,                       \
+                                               const fr_extras *, fr_weights **);                                       \
     FR_HIDDEN fr_status fr_weights_transpose_f##bits(fr_weights *);                                                     \
     FR_HIDDEN void fr_weights_free_f##bits(fr_weights *);                                                               \
     FR_HIDDEN size_t fr_weights_bytes_f##bits(const fr_weights *);                                                      \
     FR_HIDDEN int fr_weights_lanes_f##bits(const fr_weights *);                                                         \
-    FR_HIDDEN fr_status fr_tape_new_f##bits(const fr_weights *, ptrdiff_t T, ptrdiff_t m, int clear, fr_tape **);       \
+    FR_HIDDEN fr_status fr_tape_new_f##bits(const fr_weights *, const fr_run *, ptrdiff_t T, ptrdiff_t m, fr_tape **);  \
     FR_HIDDEN size_t fr_tape_bytes_f##bits(const fr_tape *);                                                            \
     FR_HIDDEN fr_status fr_tape_read_f##bits(const fr_tape *, const fr_run *, int quantity, type *out);                 \
     FR_HIDDEN fr_status fr_tape_write_f##bits(fr_tape *, int quantity, const type *in);                                 \
