@@ -11,7 +11,6 @@ from fastrnn.nn import LSTM
 
 STEPS = 37          # two blocks of 16 steps, and some
 LENGTHS = {"whole": None, "ragged": np.array([20, 37, 0]), "one ends with a chunk": np.array([16, 33, 32])}
-on_reference = pytest.mark.parametrize("engine", ["numpy"], indirect=True)
 
 
 def resets(layout):
@@ -80,7 +79,6 @@ def test_layouts_threads_and_cells(engine, threads, layout):
     assert same(*found)
 
 
-@on_reference
 @pytest.mark.parametrize("kind, options", [
     ("lstm", {"proj_size": 2, "peephole": True, "input_forget": True, "clip": 0.8, "layer_norm": True}),
     ("gru_before", {"layer_norm": True, "clip": 0.5}),

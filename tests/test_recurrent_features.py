@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from conftest import ISAS
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from layers import (
@@ -29,7 +30,8 @@ import fastrnn
 from fastrnn import io, ops
 from fastrnn.nn import GRU, LSTM, RNN, load
 
-on_reference = pytest.mark.parametrize("engine", ["numpy"], indirect=True)
+# Hypothesis runs many examples: one instruction set stands for all.
+on_two = pytest.mark.parametrize("engine", ["numpy", *(f"native:{isa}" for isa in ISAS[-1:])], indirect=True)
 
 
 def allowed(kind):
@@ -56,7 +58,6 @@ def packed(layer):
     ), norm  # fmt: skip
 
 
-@on_reference
 @each_kind
 @pytest.mark.parametrize("bias", [True, False])
 def test_against_ops(engine, dtype, kind, bias):
@@ -88,7 +89,6 @@ def test_against_ops(engine, dtype, kind, bias):
     assert all(grads[name].shape == value.shape for name, value in layer.parameters().items())
 
 
-@on_reference
 def test_a_step_of_an_lstm_with_everything_written_out(engine):
     layer = make("lstm", **everything("lstm"))
     p, x, (h, c) = layer.parameters(), inputs(), initial(layer)
@@ -133,8 +133,8 @@ def combinations(draw):
     return kind, options, call
 
 
-@on_reference
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@on_two
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(combinations())
 @example(("lstm", {**everything("lstm"), "num_layers": 2, "bidirectional": True, "dropout": 0.3, "merge": "mul"},
           {"lengths": True, "reset": True}))  # fmt: skip
@@ -241,7 +241,6 @@ def test_cells_stand_side_by_side_whatever_the_merge(engine):
     np.testing.assert_allclose(grads["weight_hh_l0_reverse"][3, 1], expected[0], rtol=1e-6)
 
 
-@on_reference
 @each_kind
 @pytest.mark.parametrize("name", ["zoneout", "recurrent_dropout", "weight_dropout"])
 def test_masks_are_drawn_in_forward_only(engine, kind, name):
@@ -257,7 +256,6 @@ def test_masks_are_drawn_in_forward_only(engine, kind, name):
     assert same(first, make(kind, **{name: 0.5}).forward(x)[0])        # the seed decides
 
 
-@on_reference
 def test_weight_dropout_is_a_layer_of_other_weights(engine):
     layer = make("gru", weight_dropout=0.25)
     x = inputs()
@@ -274,7 +272,6 @@ def test_weight_dropout_is_a_layer_of_other_weights(engine):
     assert same(grads["weight_hh_l0"], grads2["weight_hh_l0"] * factors)
 
 
-@on_reference
 def test_expectations(engine):
     """Over many draws training's mean is what evaluation takes, where that is exact: in one step's new state."""
     layer = make("lstm", zoneout=0.25)
@@ -308,7 +305,6 @@ def options_of_each_kind():
     return found
 
 
-@on_reference
 @pytest.mark.parametrize("kind, options", options_of_each_kind())
 def test_files_copies_and_repr_have_every_option(engine, tmp_path, kind, options):
     layer = make(kind, num_layers=2, **options)
@@ -373,7 +369,6 @@ def test_the_order_of_positional_arguments():
     assert (layer.num_layers, layer.layout, layer.dropout, layer.bidirectional, layer.proj_size) == (2, "mtn", 0.1, True, 2)
 
 
-@on_reference
 def test_states_of_a_projection(engine):
     layer = make("lstm", proj_size=2, num_layers=2)
     y, (h, c) = layer(inputs(), initial(layer))
@@ -384,7 +379,6 @@ def test_states_of_a_projection(engine):
         layer(inputs(), (h, h))
 
 
-@on_reference
 @pytest.mark.parametrize("kind", ["lstm", "gru_before"])
 def test_a_stream_has_the_options(engine, kind):
     layer = make(kind, num_layers=2, **everything(kind))
