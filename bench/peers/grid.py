@@ -83,6 +83,11 @@ def data(case):
     return Data(*(array.astype(np.float32).astype(case.dtype) for array in arrays))
 
 
+def ragged_lengths(m, T):
+    """Lengths of m sequences, from 1 to T, the same in every process."""
+    return np.random.default_rng([m, T]).integers(1, T + 1, m)
+
+
 def tolerance(case):
     """Largest error allowed, relative to the largest value of an array.
 

@@ -79,15 +79,16 @@ class Server:
         finally:
             gc.enable()
 
-    def memory(self, case, work):
+    def memory(self, case, work, kind="layer"):
         """The peak of one call, after a much shorter one of the same shape that loads code and starts threads."""
         from .grid import Case
 
         if "linux" not in sys.platform:
             return {"unsupported": "needs Linux"}
         case = Case(*case)
-        self.engine.layer(case._replace(T=1))[work][0]()
-        return {"bytes": peak_of(self.engine.layer(case)[work][0])}
+        prepare = getattr(self.engine, kind)
+        prepare(case._replace(T=1))[work][0]()
+        return {"bytes": peak_of(prepare(case)[work][0])}
 
 
 def main():

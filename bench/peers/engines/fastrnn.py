@@ -4,7 +4,7 @@ import numpy as np
 
 import fastrnn
 
-from ..grid import data
+from ..grid import data, ragged_lengths
 
 
 class Engine:
@@ -43,6 +43,35 @@ class Engine:
                     "db_x": grads["bias_ih_l0"], "db_a": grads["bias_hh_l0"]}  # fmt: skip
 
         return {"inference": (inference, outputs), "training": (training, gradients)}
+
+    def ragged(self, case):
+        """Training on sequences of unequal lengths: one way, beside each of PyTorch's two."""
+        arrays, lengths = data(case), ragged_lengths(case.m, case.T)
+        layer = self._layer(case, arrays)
+
+        def training():
+            y, _, tape = layer.forward(arrays.x, lengths=lengths)
+            return y, layer.backward(arrays.dy, tape)
+
+        def gradients():
+            y, (dx, _, grads) = training()
+            return {"y": y, "dx": dx, "dW_x": grads["weight_ih_l0"], "dW_a": grads["weight_hh_l0"],
+                    "db_x": grads["bias_ih_l0"], "db_a": grads["bias_hh_l0"]}  # fmt: skip
+
+        return dict.fromkeys(("packed", "padded"), (training, gradients))
+
+    def checkpointed(self, case):
+        """Training without and with the checkpoints of bench.features: what memory they save."""
+        from bench.features import CHECKPOINT
+
+        arrays = data(case)
+        layer = self._layer(case, arrays)
+
+        def training(checkpoint):
+            y, _, tape = layer.forward(arrays.x, checkpoint=checkpoint)
+            return y, layer.backward(arrays.dy, tape)
+
+        return {"plain": (lambda: training(None), None), "checkpoint": (lambda: training(CHECKPOINT), None)}
 
     def layouts(self, case):
         """inference and training in every layout of the layer, each with its x and dy contiguous."""

@@ -17,6 +17,9 @@ class Engine(_Ours):
     def layer(self, case):
         return super().layer(case._replace(dtype="float64"))
 
+    def ragged(self, case):
+        return super().ragged(case._replace(dtype="float64"))
+
     def step(self, case):
         def last():
             return {"y": outputs()["y"][-1]}

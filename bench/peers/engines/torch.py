@@ -2,7 +2,7 @@
 
 import torch
 
-from ..grid import data
+from ..grid import data, ragged_lengths
 from . import Unsupported
 
 
@@ -42,6 +42,34 @@ class Engine:
             return {"y": y.detach().numpy()} | {name: g.numpy() for name, g in zip(wanted, grads)}
 
         return {"inference": (inference, outputs), "training": (training, gradients)}
+
+    def ragged(self, case):
+        """Training on sequences of unequal lengths: packed, or padded with a gradient that is zero past their ends."""
+        arrays, lengths = data(case), torch.from_numpy(ragged_lengths(case.m, case.T))
+        layer = torch.nn.LSTM(case.n_x, case.n_a, dtype=getattr(torch, case.dtype))
+        _load(layer, arrays, "_l0")
+        parameters, x = dict(layer.named_parameters()), torch.from_numpy(arrays.x).clone().requires_grad_()
+        inside = (torch.arange(case.T)[:, None] < lengths)[:, :, None]
+        dy = torch.from_numpy(arrays.dy) * inside
+        wanted = {"dx": x, "dW_x": parameters["weight_ih_l0"], "dW_a": parameters["weight_hh_l0"],
+                  "db_x": parameters["bias_ih_l0"], "db_a": parameters["bias_hh_l0"]}  # fmt: skip
+        inputs = list(wanted.values())
+
+        def packed():
+            pack = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+            y, _ = torch.nn.utils.rnn.pad_packed_sequence(layer(pack)[0], total_length=case.T)
+            return y, torch.autograd.grad(y, inputs, dy)
+
+        def padded():
+            y, _ = layer(x)
+            return y, torch.autograd.grad(y, inputs, dy)
+
+        def answers(training):
+            y, grads = training()
+            y = (y * inside).detach().numpy()
+            return {"y": y} | {name: g.numpy() for name, g in zip(wanted, grads)}
+
+        return {"packed": (packed, lambda: answers(packed)), "padded": (padded, lambda: answers(padded))}
 
     def step(self, case):
         if case.cell != "lstm":
