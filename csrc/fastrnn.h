@@ -110,6 +110,11 @@ typedef struct {
 } fr_backward_args;
 fr_status fr_backward(const fr_backward_args *args);
 
+/* Independent calls, each as if alone on one thread, at most `threads` of them at a time.  The status of one that failed, if
+ * one did: the others may not have run then.  No two may fill the same array. */
+fr_status fr_forward_many(const fr_forward_args *args, int count, int threads);
+fr_status fr_backward_many(const fr_backward_args *args, int count, int threads);
+
 /* Live states of a stack of one-directional layers: `count` weights of one element type, of which each reads what the one
  * before writes.  They must outlive it.  `run`: how each step runs, without lengths, reset, reverse and masks.  States begin at
  * zero.  One call at a time; streams of the same weights are independent of each other. */

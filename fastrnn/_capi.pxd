@@ -103,6 +103,8 @@ cdef extern from "fastrnn.h" nogil:
         int threads
         fr_interrupt interrupt
     fr_status fr_backward(const fr_backward_args *args)
+    fr_status fr_forward_many(const fr_forward_args *args, int count, int threads)
+    fr_status fr_backward_many(const fr_backward_args *args, int count, int threads)
 
     ctypedef struct fr_stream
     fr_status fr_stream_new(const fr_weights **weights, int count, Py_ssize_t capacity, const fr_run *run, fr_stream **stream)

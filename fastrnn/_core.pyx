@@ -10,6 +10,7 @@ import threading
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 )
+from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from fastrnn._capi cimport *
 
 CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru_after", "gru_before")
@@ -343,11 +344,22 @@ def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads, run):
 
     Returns the tape if `training`, else None.
     """
-    cdef Weights w = weights
-    cdef Tape tape = None
     cdef Held held
     cdef fr_forward_args args
     cdef fr_status status
+    held.count = 0
+    try:
+        tape = _fill_forward(&held, &args, weights, x, a0, c0, y, aT, cT, cells, training, threads, run)
+        with nogil:
+            status = fr_forward(&args)
+    finally:
+        _release(&held)
+    _check(status)
+    return tape
+
+
+cdef Tape _fill_forward(Held *held, fr_forward_args *args, Weights w, x, a0, c0, y, aT, cT, cells, training, threads, run):
+    cdef Tape tape = None
     cdef int size
     cdef Py_ssize_t states, hidden
     args.weights = _packed(w)
@@ -357,26 +369,19 @@ def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads, run):
     args.threads = min(threads, 64)
     args.interrupt = _question()
     states, hidden = args.m * w.n_a, args.m * w.n_h
-    held.count = 0
-    try:
-        _run(&held, &args.run, run, args.T, args.m, w)
-        if training:
-            tape = Tape.__new__(Tape)
-            tape._make(w, x, &args.run)
-            tape.run = run
-            args.tape = tape.kept
-        args.x = _steps(&held, x, args.T, args.m, w.n_x, size, 0)
-        args.y = _steps(&held, y, args.T, args.m, w.n_h, size, PyBUF_WRITABLE)
-        args.cells = _steps(&held, cells, args.T, args.m, w.n_a, size, PyBUF_WRITABLE)
-        args.a0 = _block(&held, a0, hidden, size, 0)
-        args.c0 = _block(&held, c0, states, size, 0)
-        args.aT = _block(&held, aT, hidden, size, PyBUF_WRITABLE)
-        args.cT = _block(&held, cT, states, size, PyBUF_WRITABLE)
-        with nogil:
-            status = fr_forward(&args)
-    finally:
-        _release(&held)
-    _check(status)
+    _run(held, &args.run, run, args.T, args.m, w)
+    if training:
+        tape = Tape.__new__(Tape)
+        tape._make(w, x, &args.run)
+        tape.run = run
+        args.tape = tape.kept
+    args.x = _steps(held, x, args.T, args.m, w.n_x, size, 0)
+    args.y = _steps(held, y, args.T, args.m, w.n_h, size, PyBUF_WRITABLE)
+    args.cells = _steps(held, cells, args.T, args.m, w.n_a, size, PyBUF_WRITABLE)
+    args.a0 = _block(held, a0, hidden, size, 0)
+    args.c0 = _block(held, c0, states, size, 0)
+    args.aT = _block(held, aT, hidden, size, PyBUF_WRITABLE)
+    args.cT = _block(held, cT, states, size, PyBUF_WRITABLE)
     return tape
 
 
@@ -386,11 +391,23 @@ def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, t
     dx may be None, dc0 is None but for an LSTM.  What is filled is overwritten; with `accumulate` the gradients of
     parameters are added to.
     """
-    cdef Tape t = tape
-    cdef Weights w
     cdef Held held
     cdef fr_backward_args args
     cdef fr_status status
+    held.count = 0
+    try:
+        _fill_backward(&held, &args, tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, threads, extras,
+                       accumulate)
+        with nogil:
+            status = fr_backward(&args)
+    finally:
+        _release(&held)
+    _check(status)
+
+
+cdef int _fill_backward(Held *held, fr_backward_args *args, Tape t, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x,
+                        db_a, threads, extras, accumulate) except -1:
+    cdef Weights w
     cdef int size
     cdef Py_ssize_t states, hidden, rows
     args.tape = _kept(t)
@@ -403,30 +420,24 @@ def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, t
             raise ValueError(f"{name}: expected an array to fill, got None")
     args.threads = min(threads, 64)
     args.interrupt = _question()
-    held.count = 0
-    try:
-        _run(&held, &args.run, t.run, t.T, t.m, w)
-        args.x = _steps(&held, t.x, t.T, t.m, w.n_x, size, 0)
-        args.dy = _steps(&held, dy, t.T, t.m, w.n_h, size, 0)
-        args.dcells = _steps(&held, dcells, t.T, t.m, w.n_a, size, 0)
-        args.dx = _steps(&held, dx, t.T, t.m, w.n_x, size, PyBUF_WRITABLE)
-        args.daT = _block(&held, daT, hidden, size, 0)
-        args.dcT = _block(&held, dcT, states, size, 0)
-        args.da0 = _block(&held, da0, hidden, size, PyBUF_WRITABLE)
-        args.dc0 = _block(&held, dc0, states, size, PyBUF_WRITABLE)
-        args.dW_x = _block(&held, dW_x, rows * w.n_x, size, PyBUF_WRITABLE)
-        args.dW_a = _block(&held, dW_a, rows * w.n_h, size, PyBUF_WRITABLE)
-        args.db_x = _block(&held, db_x, rows, size, PyBUF_WRITABLE)
-        args.db_a = _block(&held, db_a, rows, size, PyBUF_WRITABLE)
-        shapes = w.extras.shapes() if w.extras is not None else ()
-        for k, name in enumerate(_EXTRAS):
-            array = extras[name] if name in shapes else None
-            args.extras[k] = _block(&held, array, _extra_size(name, w), size, PyBUF_WRITABLE)
-        with nogil:
-            status = fr_backward(&args)
-    finally:
-        _release(&held)
-    _check(status)
+    _run(held, &args.run, t.run, t.T, t.m, w)
+    args.x = _steps(held, t.x, t.T, t.m, w.n_x, size, 0)
+    args.dy = _steps(held, dy, t.T, t.m, w.n_h, size, 0)
+    args.dcells = _steps(held, dcells, t.T, t.m, w.n_a, size, 0)
+    args.dx = _steps(held, dx, t.T, t.m, w.n_x, size, PyBUF_WRITABLE)
+    args.daT = _block(held, daT, hidden, size, 0)
+    args.dcT = _block(held, dcT, states, size, 0)
+    args.da0 = _block(held, da0, hidden, size, PyBUF_WRITABLE)
+    args.dc0 = _block(held, dc0, states, size, PyBUF_WRITABLE)
+    args.dW_x = _block(held, dW_x, rows * w.n_x, size, PyBUF_WRITABLE)
+    args.dW_a = _block(held, dW_a, rows * w.n_h, size, PyBUF_WRITABLE)
+    args.db_x = _block(held, db_x, rows, size, PyBUF_WRITABLE)
+    args.db_a = _block(held, db_a, rows, size, PyBUF_WRITABLE)
+    shapes = w.extras.shapes() if w.extras is not None else ()
+    for k, name in enumerate(_EXTRAS):
+        array = extras[name] if name in shapes else None
+        args.extras[k] = _block(held, array, _extra_size(name, w), size, PyBUF_WRITABLE)
+    return 0
 
 
 def activate(name, x, out):
@@ -448,3 +459,4 @@ def activate(name, x, out):
 
 include "_positions.pxi"
 include "_stream.pxi"
+include "_many.pxi"

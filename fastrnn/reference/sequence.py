@@ -180,3 +180,14 @@ def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, t
     da0[...] = d["a"]
     if dc0 is not None:
         dc0[...] = d["c"]
+
+
+def forward_many(calls, threads):
+    """Run `calls`, each the arguments of `forward`, one after the other. Returns their tapes."""
+    return [forward(*call) for call in calls]
+
+
+def backward_many(calls, threads):
+    """Go back through time in `calls`, each the arguments of `backward`, one after the other."""
+    for call in calls:
+        backward(*call)
