@@ -1,4 +1,5 @@
-/* Independent calls side by side: a thread takes one, runs it alone, and takes the next. */
+/* Independent calls side by side: a thread takes one, runs it alone, and takes the next.  With more threads than calls they
+ * run one after the other instead, each on all threads. */
 #include <stdatomic.h>
 
 #include "base/config.h"
@@ -12,6 +13,21 @@ typedef struct {
     atomic_int next, status; /* of the calls; the first that is not FR_OK */
 } many;
 
+/* Call k on so many threads.  Only the caller's thread, rank 0, may ask the caller whether to stop. */
+static fr_status run_one(const many *m, int k, int threads, int rank)
+{
+    if (m->forward) {
+        fr_forward_args args = m->forward[k];
+        args.threads = threads;
+        if (rank) args.interrupt = NULL;
+        return fr_forward(&args);
+    }
+    fr_backward_args args = m->backward[k];
+    args.threads = threads;
+    if (rank) args.interrupt = NULL;
+    return fr_backward(&args);
+}
+
 static void many_body(void *arg, int rank, int size, fr_team *team)
 {
     many *m = arg;
@@ -20,19 +36,7 @@ static void many_body(void *arg, int rank, int size, fr_team *team)
     for (;;) {
         const int k = atomic_fetch_add_explicit(&m->next, 1, memory_order_relaxed);
         if (k >= m->count || atomic_load_explicit(&m->status, memory_order_relaxed) != FR_OK) return;
-        fr_status status;
-        /* Only the caller's thread may ask the caller whether to stop. */
-        if (m->forward) {
-            fr_forward_args args = m->forward[k];
-            args.threads = 1;
-            if (rank) args.interrupt = NULL;
-            status = fr_forward(&args);
-        } else {
-            fr_backward_args args = m->backward[k];
-            args.threads = 1;
-            if (rank) args.interrupt = NULL;
-            status = fr_backward(&args);
-        }
+        const fr_status status = run_one(m, k, 1, rank);
         int fine = FR_OK;
         if (status != FR_OK)
             atomic_compare_exchange_strong_explicit(&m->status, &fine, (int)status, memory_order_relaxed, memory_order_relaxed);
@@ -41,18 +45,21 @@ static void many_body(void *arg, int rank, int size, fr_team *team)
 
 static fr_status run_many(many *m, int threads)
 {
-    fr_pool_run(many_body, m, threads < m->count ? threads : m->count);
-    return (fr_status)m->status;
+    if (threads <= m->count) {
+        fr_pool_run(many_body, m, threads);
+        return (fr_status)m->status;
+    }
+    fr_status status = FR_OK;
+    for (int k = 0; k < m->count && status == FR_OK; k++) status = run_one(m, k, threads, 0);
+    return status;
 }
 
 fr_status fr_forward_many(const fr_forward_args *args, int count, int threads)
 {
-    if (count == 1) return fr_forward(args);
     return run_many(&(many){.forward = args, .count = count}, threads);
 }
 
 fr_status fr_backward_many(const fr_backward_args *args, int count, int threads)
 {
-    if (count == 1) return fr_backward(args);
     return run_many(&(many){.backward = args, .count = count}, threads);
 }

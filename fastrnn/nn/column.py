@@ -40,6 +40,21 @@ class Column:
         self.tapes = tapes if training else None
         return x, ends, None if c is None else turned(c, layout)
 
+    def call(self, x, states, lengths, reset, training, cells=False):
+        """The arguments of ops.forward for a column of one block; `took` takes what it returns."""
+        noise, layout = self.noise[0], self.layouts[1]
+        return dict(
+            weights=self.weights[0], x=turned(x, layout), state=states[0], layout=layout, training=training, cells=cells,
+            lengths=lengths, reset=reset if reset is None or layout == "tmn" else reset.T, reverse=self.reverse,
+            drop=noise.recurrent, zoneout=noise.zoneout,
+        )  # fmt: skip
+
+    def took(self, result):
+        """What `forward` returns."""
+        layout = self.layouts[1]
+        self.tapes = None if result.tape is None else [result.tape]
+        return turned(result.y, layout), [result.state], None if result.cells is None else turned(result.cells, layout)
+
     def backward(self, dy, dstates, dcells, need_dx, sums=None):
         """Return dx, the gradients of the first states, and ops' Gradients of each block, added to those in `sums`."""
         starts, found = [None] * len(self.blocks), [None] * len(self.blocks)
@@ -55,3 +70,11 @@ class Column:
             if j and self.noise[j].below is not None:
                 dy = thin(dy, self.noise[j].below, self.dropout)
         return dy, starts, found
+
+
+def forward(columns, x, states, lengths, reset, training, cells):
+    """What `forward` of each column returns: one after the other, or two directions of one layer side by side."""
+    if len(columns) == 2 and all(type(column) is Column for column in columns):
+        calls = [column.call(x, start, lengths, reset, training, cells) for column, start in zip(columns, states)]
+        return [column.took(result) for column, result in zip(columns, ops.forward_many(calls))]
+    return [column.forward(x, start, lengths, reset, training, cells) for column, start in zip(columns, states)]

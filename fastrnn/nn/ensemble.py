@@ -3,6 +3,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .. import ops
 from .layer import plain
 from .recurrent import _Recurrent
 
@@ -47,13 +48,18 @@ class Ensemble:
 
     def __call__(self, x, state=None, lengths=None, reset=None, return_cells=False):
         """Run all layers for evaluation; see the call of one."""
-        return _stacked(self._each("__call__", self._xs(x), self._states("state", state),
-                                   lengths=lengths, reset=reset, return_cells=return_cells))
+        xs, states = self._xs(x), self._states("state", state)
+        if not return_cells and self._are_short(xs, lengths, reset):
+            return _stacked(self._together(xs, states, False))
+        return _stacked(self._each("__call__", xs, states, lengths=lengths, reset=reset, return_cells=return_cells))
 
     def forward(self, x, state=None, lengths=None, reset=None, checkpoint=None):
         """Run all layers for training: as the call, and returns (y, state, tape); leave x as it is until backward."""
-        results = self._each("forward", self._xs(x), self._states("state", state),
-                             lengths=lengths, reset=reset, checkpoint=checkpoint)
+        xs, states = self._xs(x), self._states("state", state)
+        if checkpoint is None and self._are_short(xs, lengths, reset):
+            results = self._together(xs, states, True)
+        else:
+            results = self._each("forward", xs, states, lengths=lengths, reset=reset, checkpoint=checkpoint)
         y, state = _stacked([result[:2] for result in results])
         return y, state, EnsembleTape(self, [result[2] for result in results])
 
@@ -82,8 +88,16 @@ class Ensemble:
             layer.update(own)
 
     def _each(self, what, *own, **shared):
-        """The one place where the layers run: method `what` of each, with its own part of `own`."""
+        """Run the layers one after the other: method `what` of each, with its own part of `own`."""
         return [getattr(layer, what)(*args, **shared) for layer, *args in zip(self.layers, *own)]
+
+    def _are_short(self, xs, lengths, reset):
+        return all(layer._is_short(x, lengths, reset) for layer, x in zip(self.layers, xs))
+
+    def _together(self, xs, states, training):
+        """What the layers return for a plain pass, which they make side by side."""
+        calls = [layer._short_call(x, state, training) for layer, x, state in zip(self.layers, xs, states)]
+        return [layer._short_end(result) for layer, result in zip(self.layers, ops.forward_many(calls))]
 
     def _xs(self, x):
         x = plain("x", x)

@@ -5,7 +5,7 @@ from .. import ops
 from .axes import TO_TMN, check_lengths, check_reset, turned, with_m, without_m
 from .blocks import Block
 from .checkpoint import Checkpointed
-from .column import Column
+from .column import Column, forward
 from .layer import Layer, count, fraction, pick_dtype, pick_layout, plain, uniform
 from .merge import merged, side_by_side, split, width
 from .noise import NONE, Noise, draw, thin
@@ -116,8 +116,8 @@ class _Recurrent(Layer):
         Returns y (T, m, D * n_a) and the last state, and with return_cells (LSTM) also c of the last layer at each
         step, laid out as y; two directions stand side by side in it, whatever `merge` is.
         """
-        if self._lone and not return_cells and lengths is None and reset is None and getattr(x, "ndim", 0) == 3:
-            return self._short(x, state, False)[:2]
+        if not return_cells and self._is_short(x, lengths, reset):
+            return self._short_end(ops.forward(**self._short_call(x, state, False)))
         if return_cells and not self._pair:
             raise ValueError(f"return_cells: expected False for {type(self).__name__}, which has no cell state, "
                              "got True")
@@ -133,24 +133,34 @@ class _Recurrent(Layer):
         (on the NumPy backend the same within rounding, where lengths meet two directions).  With two directions the
         tape also keeps what goes from layer to layer.
         """
-        if self._lone and lengths is None and reset is None and checkpoint is None and getattr(x, "ndim", 0) == 3:
-            y, state, result = self._short(x, state, True)
-            tape = Tape(self, result.tape.T, result.tape.m, False)
-            tape.levels.append([Column(self._blocks, None, self._evaluation, (self.layout,) * 2, 0.0, [result.tape])])
-            tape.factors.append(None)
-            return y, state, tape
+        if checkpoint is None and self._is_short(x, lengths, reset):
+            return self._short_end(ops.forward(**self._short_call(x, state, True)))
         if checkpoint is not None:
             checkpoint = count("checkpoint", checkpoint)
         y, state, _, tape = self._run(x, state, lengths, reset, False, True, checkpoint)
         return y, state, tape
 
-    def _short(self, x, state, training):
-        """One layer, one direction, nothing else, as most calls are: straight to ops, which a short call mostly is."""
+    # One layer, one direction, nothing else, as most calls are: straight to ops, which a short call mostly is.
+
+    def _is_short(self, x, lengths, reset):
+        return self._lone and lengths is None and reset is None and getattr(x, "ndim", 0) == 3
+
+    def _short_call(self, x, state, training):
+        """The arguments of ops.forward."""
         if state is not None:
             m = x.shape[0 if self.layout == "mtn" else 1]
             (state,) = taken_apart("state", state, self._blocks, m, False, self._pair)
-        result = ops.forward(self._weights(0), x, state, layout=self.layout, training=training)
-        return result.y, joined((result.state,), False, self._pair), result
+        return dict(weights=self._weights(0), x=x, state=state, layout=self.layout, training=training)
+
+    def _short_end(self, result):
+        """What the call, or for training `forward`, returns."""
+        state = joined((result.state,), False, self._pair)
+        if result.tape is None:
+            return result.y, state
+        tape = Tape(self, result.tape.T, result.tape.m, False)
+        tape.levels.append([Column(self._blocks, None, self._evaluation, (self.layout,) * 2, 0.0, [result.tape])])
+        tape.factors.append(None)
+        return result.y, state, tape
 
     def _run(self, x, state, lengths, reset, cells, training, checkpoint):
         """Return y, the last state, the cells and the tape, the last two or None."""
@@ -167,10 +177,9 @@ class _Recurrent(Layer):
                 x = thin(x, below, self.dropout)
             if checkpoint is not None:
                 columns = [Checkpointed(column, checkpoint) for column in columns]
+            starts = [states[len(ends) + k * len(columns[0].blocks):][:len(columns[0].blocks)] for k in range(len(columns))]
             ys = []
-            for column in columns:
-                start = states[len(ends):len(ends) + len(column.blocks)]
-                y, end, c = column.forward(x, start, lengths, reset, training, cells)
+            for y, end, c in forward(columns, x, starts, lengths, reset, training, cells):
                 ys.append((y, c))
                 ends += end
             layout = columns[0].layouts[-1]

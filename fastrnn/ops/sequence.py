@@ -60,6 +60,17 @@ def forward(
     >>> forward(weights, np.ones((3, 2, 1)), lengths=[1, 3]).y[:, 0, 0].round(2)
     array([0.76, 0.  , 0.  ])
     """
+    backend, call, y, state, c = _forward_call(
+        weights, x, state, layout, training, cells, lengths, reset, reverse, drop, zoneout
+    )
+    return Result(y, state, c, backend.forward(*call))
+
+
+def _forward_call(
+    weights, x, state=None, layout="tmn", training=False, cells=False,
+    lengths=None, reset=None, reverse=False, drop=None, zoneout=None,
+):  # fmt: skip
+    """The backend of a call, its arguments there, and the arrays that it will fill: y, the last state, cells."""
     backend = _backend.owner("weights", weights)
     dtype, n_a, n_h, lstm = DTYPES[weights.dtype], weights.n_a, weights.n_h, weights.cell == "lstm"
     x = check_sequence("x", x, dtype, layout, "n_x", weights.n_x)
@@ -74,8 +85,33 @@ def forward(
     c, c_view = empty(T, m, n_a, dtype, layout) if cells else (None, None)
     aT = np.empty((m, n_h), dtype)
     cT = np.empty((m, n_a), dtype) if lstm else None
-    kept = backend.forward(weights, x, a0, c0, y_view, aT, cT, c_view, bool(training), _backend.get_num_threads(), run)
-    return Result(y, (aT, cT) if lstm else (aT,), c, kept)
+    call = weights, x, a0, c0, y_view, aT, cT, c_view, bool(training), _backend.get_num_threads(), run
+    return backend, call, y, (aT, cT) if lstm else (aT,), c
+
+
+def forward_many(calls):
+    """Run independent calls of `forward`, each a dict of its arguments, side by side on the threads there are.
+
+    Each runs on one thread, with the results that it has alone. Returns their Results. All weights are of one backend.
+    Raises what `forward` would.
+
+    >>> import numpy as np
+    >>> from fastrnn.ops import pack
+    >>> weights = pack("rnn_tanh", np.ones((1, 1)), np.zeros((1, 1)))
+    >>> forth, back = forward_many([dict(weights=weights, x=np.ones((4, 2, 1)), reverse=r) for r in (False, True)])
+    >>> bool(np.all(forth.y == back.y))
+    True
+    """
+    made = [_forward_call(**call) for call in calls]
+    tapes = _one_backend(made).forward_many([call for _, call, *_ in made], _backend.get_num_threads())
+    return [Result(y, state, c, tape) for (_, _, y, state, c), tape in zip(made, tapes)]
+
+
+def _one_backend(made):
+    backends = {id(backend): backend for backend, *_ in made}
+    if len(backends) != 1:
+        raise ValueError(f"calls: expected weights or tapes of one backend, got {len(backends)}")
+    return next(iter(backends.values()))
 
 
 def backward(tape, dy=None, dstate=None, dcells=None, *, layout="tmn", need_dx=True, accumulate=None):
@@ -95,6 +131,23 @@ def backward(tape, dy=None, dstate=None, dcells=None, *, layout="tmn", need_dx=T
     >>> float(backward(tape, np.ones_like(y)).db_x[0])
     8.0
     """
+    backend, call, gradients = _backward_call(tape, dy, dstate, dcells, layout, need_dx, accumulate)
+    backend.backward(*call)
+    return gradients
+
+
+def backward_many(calls):
+    """Go back in independent calls of `backward`, each a dict of its arguments, side by side, as `forward_many` does.
+
+    Returns their Gradients. Raises what `backward` would.
+    """
+    made = [_backward_call(**call) for call in calls]
+    _one_backend(made).backward_many([call for _, call, _ in made], _backend.get_num_threads())
+    return [gradients for *_, gradients in made]
+
+
+def _backward_call(tape, dy=None, dstate=None, dcells=None, layout="tmn", need_dx=True, accumulate=None):
+    """The backend of a call, its arguments there, and the Gradients whose arrays it will fill."""
     backend = _backend.owner("tape", tape)
     weights, T, m = tape.weights, tape.T, tape.m
     dtype, n_a, n_h, lstm = DTYPES[weights.dtype], weights.n_a, weights.n_h, weights.cell == "lstm"
@@ -118,10 +171,10 @@ def backward(tape, dy=None, dstate=None, dcells=None, *, layout="tmn", need_dx=T
     da0 = np.empty((m, n_h), dtype)
     dc0 = np.empty((m, n_a), dtype) if lstm else None
     threads = _backend.get_num_threads()
-    backend.backward(
+    call = (
         tape, dy, daT, dcT, dcells, dx_view, da0, dc0, *sums, threads, extras, accumulate is not None
     )
-    return Gradients(dx, (da0, dc0) if lstm else (da0,), *sums, extras)
+    return backend, call, Gradients(dx, (da0, dc0) if lstm else (da0,), *sums, extras)
 
 
 def _earlier(gradients, dtype, shapes, extra_shapes):
