@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx_cases import OUTPUTS, drawn, node, published
 
-from fastrnn.onnx import prepare, run_node, supports_device
+from fastrnn.onnx import _compute, prepare, run_node, supports_device
 
 _SEEDS = 40
 _ops = pytest.mark.parametrize("op", ["RNN", "GRU", "LSTM"])
@@ -48,6 +48,17 @@ def test_against_the_equations(op, usual, engine, dtype):
         # At most 6 steps of sums of at most 21 terms; unbounded activations grow what comes before them.
         scale = max(1.0, *(float(np.abs(value).max()) for value in wanted.values()))
         check(op, attributes, inputs, wanted, 400 * np.finfo(dtype).eps * scale)
+
+
+@_ops
+def test_usual_activations_never_go_through_the_loop(op, engine, monkeypatch):
+    def refuse(*arguments):
+        raise AssertionError("the loop in NumPy")
+
+    monkeypatch.setattr(_compute, "loop_forward", refuse)
+    for seed in range(_SEEDS):
+        attributes, inputs, _ = drawn(op, seed, "float32", True)
+        run_node(node(op, inputs, **attributes), inputs)
 
 
 def node_tests():

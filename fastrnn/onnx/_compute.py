@@ -1,7 +1,5 @@
 """From an Operator and its arrays to its results: this library's gate orders, weights, and one run per direction."""
 
-import contextlib
-
 import numpy as np
 
 from .. import ops
@@ -55,11 +53,9 @@ def _pack(operator, arrays, d):
         b_x, b_a = (_ordered(b, _ORDER[op]) for b in np.split(arrays["B"][d], 2))
     if "P" in arrays:
         peephole = arrays["P"][d].reshape(3, -1)[list(_PEEPHOLES)]
-    if fused is not None:
-        options = {"peephole": peephole, "coupled": operator.coupled, "clip": operator.clip}
-        with contextlib.suppress(NotImplementedError):  # a backend that lacks one of them
-            return ops.pack(fused, W_x, W_a, b_x, b_a, **options)
-    return LoopWeights(cell, W_x, W_a, b_x, b_a, peephole, operator.coupled, operator.clip, functions)
+    if fused is None:
+        return LoopWeights(cell, W_x, W_a, b_x, b_a, peephole, operator.coupled, operator.clip, functions)
+    return ops.pack(fused, W_x, W_a, b_x, b_a, peephole=peephole, coupled=operator.coupled, clip=operator.clip)
 
 
 def _ordered(array, order):
