@@ -14,7 +14,7 @@ typedef enum { FR_OK, FR_NO_MEMORY, FR_BAD_ARGUMENT, FR_INTERRUPTED } fr_status;
  * it should have filled is worthless.  NULL: never asked. */
 typedef int (*fr_interrupt)(void);
 
-typedef enum { FR_RNN_TANH, FR_RNN_RELU, FR_LSTM, FR_GRU_AFTER, FR_GRU_BEFORE } fr_cell;
+typedef enum { FR_RNN_TANH, FR_RNN_RELU, FR_LSTM, FR_GRU_AFTER, FR_GRU_BEFORE, FR_SLSTM } fr_cell;
 
 typedef struct {
     void *data; /* NULL where the call allows an array to be absent */
@@ -38,7 +38,8 @@ typedef struct {
     double clip;    /* bounds every pre-activation; 0: nothing does */
 } fr_extras;
 
-/* Weights, packed once for one instruction set.  Gates in order i f g o, or r z n.
+/* Weights, packed once for one instruction set.  Gates in order i f g o, or r z n.  Where a cell state has the width n_a, an
+ * sLSTM's has 3 n_a: its c, n and m.
  * W_x (G n_a, n_x), W_a (G n_a, n_h), b_x, b_a (G n_a) or NULL for zeros; all contiguous, all read before this returns. */
 typedef struct fr_weights fr_weights;
 fr_status fr_weights_new(int isa, int bits, fr_cell cell, ptrdiff_t n_x, ptrdiff_t n_a, const void *W_x, const void *W_a,
@@ -73,7 +74,7 @@ fr_status fr_tape_new(const fr_weights *weights, const fr_run *run, ptrdiff_t T,
 void fr_tape_free(fr_tape *tape);
 size_t fr_tape_bytes(const fr_tape *tape);
 /* One quantity of a tape to or from a contiguous array: FR_A0 (m, n_h), FR_C0 (m, n_a), FR_A (T, m, n_h), others (T, m, n_a). */
-typedef enum { FR_A0, FR_A, FR_C0, FR_C, FR_GATE } fr_quantity; /* FR_GATE + k: the k-th gate, or GRU's q as the fourth */
+typedef enum { FR_A0, FR_A, FR_C0, FR_C, FR_GATE } fr_quantity; /* FR_GATE + k: the k-th gate, q (GRU) the fourth, s (sLSTM) the fifth */
 /* `run` as it was in forward; values past an end are left alone. */
 fr_status fr_tape_read(const fr_tape *tape, const fr_run *run, int quantity, void *out);
 fr_status fr_tape_write(fr_tape *tape, int quantity, const void *in);
@@ -131,7 +132,7 @@ fr_status fr_stream_clear(fr_stream *stream, const ptrdiff_t *ids, ptrdiff_t row
 void fr_stream_read(const fr_stream *stream, void *a, void *c);
 void fr_stream_write(fr_stream *stream, const void *a, const void *c);
 
-/* out[i] = f(x[i]) with the kernels' own exp (0), sigmoid (1) or tanh (2). */
+/* out[i] = f(x[i]) with the kernels' own exp (0), sigmoid (1), tanh (2) or log sigmoid (3). */
 void fr_activate(int isa, int bits, int function, const void *x, void *out, ptrdiff_t n);
 
 /* The affine map y = W x + b, at every position of a sequence.  W (n_y, n_x), b (n_y) or NULL for zeros; contiguous, read

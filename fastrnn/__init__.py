@@ -28,7 +28,7 @@ from .course import (
     rnn_forward,
     sequence_loss,
 )
-from .nn import GRU, LSTM, RNN, Embedding, Ensemble, Linear, LinearRecurrence, load, minGRU, minLSTM
+from .nn import GRU, LSTM, RNN, Embedding, Ensemble, Linear, LinearRecurrence, load, minGRU, minLSTM, sLSTM
 
 _backend.facts["version"] = __version__
 
@@ -65,6 +65,7 @@ __all__ = [
     "rnn_cell_backward",
     "rnn_cell_forward",
     "rnn_forward",
+    "sLSTM",
     "sequence_loss",
     "set_backend",
     "set_num_threads",

@@ -18,6 +18,7 @@ cdef extern from "fastrnn.h" nogil:
         FR_LSTM
         FR_GRU_AFTER
         FR_GRU_BEFORE
+        FR_SLSTM
 
     ctypedef struct fr_array:
         void *data

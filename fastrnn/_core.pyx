@@ -13,22 +13,25 @@ from cpython.buffer cimport (
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
 from fastrnn._capi cimport *
 
-CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru_after", "gru_before")
+CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru_after", "gru_before", "slstm")
 TAPE_NAMES = {
     "rnn_tanh": ("a0", "a"),
     "rnn_relu": ("a0", "a"),
     "lstm": ("a0", "a", "c0", "c", "i", "f", "g", "o"),
     "gru_after": ("a0", "a", "r", "z", "n", "hn"),
     "gru_before": ("a0", "a", "r", "z", "n"),
+    "slstm": ("a0", "a", "c0", "c", "i", "f", "g", "o", "s"),
 }
-cdef dict _GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3}
+cdef dict _GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3, "slstm": 4}
+cdef dict _BLOCKS = {"lstm": 1, "slstm": 3}  # of n_a values in a row of cell states
 cdef dict _QUANTITIES = {
     "a0": FR_A0, "a": FR_A, "c0": FR_C0, "c": FR_C, "i": FR_GATE, "f": FR_GATE + 1, "g": FR_GATE + 2,
     "o": FR_GATE + 3, "r": FR_GATE, "z": FR_GATE + 1, "n": FR_GATE + 2, "hn": FR_GATE + 3,
+    "s": FR_GATE + 4,
 }
 # In the order of fr_extras.
 cdef tuple _EXTRAS = ("peephole", "projection", "gain_x", "shift_x", "gain_a", "shift_a", "gain_c", "shift_c")
-cdef tuple _FUNCTIONS = ("exp", "sigmoid", "tanh")
+cdef tuple _FUNCTIONS = ("exp", "sigmoid", "tanh", "log_sigmoid")
 
 cdef int _isa = 0
 for _i in range(fr_isa_count()):
@@ -229,7 +232,7 @@ cdef class Weights:
     """
     cdef fr_weights *packed
     cdef readonly str cell, dtype
-    cdef readonly Py_ssize_t n_x, n_a, n_h
+    cdef readonly Py_ssize_t n_x, n_a, n_h, n_c
     cdef readonly object extras
     cdef readonly int gates
     cdef int itemsize
@@ -246,6 +249,7 @@ cdef class Weights:
         self.n_a = self.n_h = W_a.shape[1]
         if extras is not None and extras.projection is not None:
             self.n_a = extras.projection.shape[1]
+        self.n_c = _BLOCKS.get(cell, 0) * self.n_a
         self.extras = extras
         self.itemsize = W_x.itemsize
         self.dtype = "float32" if self.itemsize == 4 else "float64"
@@ -313,7 +317,7 @@ cdef class Tape:
         return _check(fr_tape_new(weights.packed, run, self.T, self.m, &self.kept))
 
     cdef Py_ssize_t _size(self, str name):
-        n = self.weights.n_h if name in ("a0", "a") else self.weights.n_a
+        n = self.weights.n_h if name in ("a0", "a") else self.weights.n_c if name in ("c0", "c") else self.weights.n_a
         return (1 if name in ("a0", "c0") else self.T) * self.m * n
 
     def __dealloc__(self):
@@ -368,7 +372,7 @@ cdef Tape _fill_forward(Held *held, fr_forward_args *args, Weights w, x, a0, c0,
     args.tape = NULL
     args.threads = min(threads, 64)
     args.interrupt = _question()
-    states, hidden = args.m * w.n_a, args.m * w.n_h
+    states, hidden = args.m * w.n_c, args.m * w.n_h
     _run(held, &args.run, run, args.T, args.m, w)
     if training:
         tape = Tape.__new__(Tape)
@@ -377,7 +381,7 @@ cdef Tape _fill_forward(Held *held, fr_forward_args *args, Weights w, x, a0, c0,
         args.tape = tape.kept
     args.x = _steps(held, x, args.T, args.m, w.n_x, size, 0)
     args.y = _steps(held, y, args.T, args.m, w.n_h, size, PyBUF_WRITABLE)
-    args.cells = _steps(held, cells, args.T, args.m, w.n_a, size, PyBUF_WRITABLE)
+    args.cells = _steps(held, cells, args.T, args.m, w.n_c, size, PyBUF_WRITABLE)
     args.a0 = _block(held, a0, hidden, size, 0)
     args.c0 = _block(held, c0, states, size, 0)
     args.aT = _block(held, aT, hidden, size, PyBUF_WRITABLE)
@@ -414,7 +418,7 @@ cdef int _fill_backward(Held *held, fr_backward_args *args, Tape t, dy, daT, dcT
     args.accumulate = bool(accumulate)
     w = t.weights
     size = w.itemsize
-    states, hidden, rows = t.m * w.n_a, t.m * w.n_h, w.gates * w.n_a
+    states, hidden, rows = t.m * w.n_c, t.m * w.n_h, w.gates * w.n_a
     for name, array in (("dW_x", dW_x), ("dW_a", dW_a), ("db_x", db_x), ("db_a", db_a)):
         if array is None:
             raise ValueError(f"{name}: expected an array to fill, got None")
@@ -423,7 +427,7 @@ cdef int _fill_backward(Held *held, fr_backward_args *args, Tape t, dy, daT, dcT
     _run(held, &args.run, t.run, t.T, t.m, w)
     args.x = _steps(held, t.x, t.T, t.m, w.n_x, size, 0)
     args.dy = _steps(held, dy, t.T, t.m, w.n_h, size, 0)
-    args.dcells = _steps(held, dcells, t.T, t.m, w.n_a, size, 0)
+    args.dcells = _steps(held, dcells, t.T, t.m, w.n_c, size, 0)
     args.dx = _steps(held, dx, t.T, t.m, w.n_x, size, PyBUF_WRITABLE)
     args.daT = _block(held, daT, hidden, size, 0)
     args.dcT = _block(held, dcT, states, size, 0)
@@ -441,7 +445,7 @@ cdef int _fill_backward(Held *held, fr_backward_args *args, Tape t, dy, daT, dcT
 
 
 def activate(name, x, out):
-    """Fill out with exp, sigmoid or tanh of x, elementwise, as the kernels compute them."""
+    """Fill out with exp, sigmoid, tanh or log sigmoid of x, elementwise, as the kernels compute them."""
     cdef Held held
     cdef void *source
     cdef void *target

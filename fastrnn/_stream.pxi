@@ -171,7 +171,7 @@ cdef class Stream:
         held.count = 0
         try:
             pointers[0] = _block(&held, a, states * self.n_h, self.itemsize, flags)
-            pointers[1] = _block(&held, c, states * self.weights[0].n_a, self.itemsize, flags)
+            pointers[1] = _block(&held, c, states * self.weights[0].n_c, self.itemsize, flags)
             if inwards:
                 fr_stream_write(self.live, pointers[0], pointers[1])
             else:

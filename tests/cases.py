@@ -10,7 +10,8 @@ import pytest
 from fastrnn import reference
 
 CELLS = reference.CELLS
-GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3}
+GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3, "slstm": 4}
+BLOCKS = {"lstm": 1, "slstm": 3}  # of n_a values in a row of cell states
 LAYOUTS = ("tmn", "mtn", "nmt")
 
 
@@ -82,12 +83,20 @@ def data(cell, sizes, dtype, seed=0):
     n_x, n_a, m, T = sizes
     rng = np.random.default_rng([seed, *sizes])
     rows = GATES[cell] * n_a
-    lstm = cell == "lstm"
+    n_c = BLOCKS.get(cell, 0) * n_a
 
     def normal(*shape, scale=1.0):
         array = (scale * rng.standard_normal(shape)).astype(dtype)
         array.flags.writeable = False
         return array
+
+    def states():
+        found = normal(m, n_a), normal(m, n_c)
+        if cell == "slstm":
+            found[1].flags.writeable = True
+            found[1][:, n_a : 2 * n_a] = sensible(found[1][:, n_a : 2 * n_a])
+            found[1].flags.writeable = False
+        return found[: 1 + (n_c > 0)]
 
     return SimpleNamespace(
         cell=cell,
@@ -97,39 +106,44 @@ def data(cell, sizes, dtype, seed=0):
         b_x=normal(rows, scale=0.3),
         b_a=normal(rows, scale=0.3),
         x=normal(T, m, n_x),
-        state=tuple(normal(m, n_a) for _ in range(1 + lstm)),
+        state=states(),
         dy=normal(T, m, n_a),
-        dstate=tuple(normal(m, n_a) for _ in range(1 + lstm)),
-        dcells=normal(T, m, n_a) if lstm else None,
+        dstate=(normal(m, n_a), normal(m, n_c))[: 1 + (n_c > 0)],
+        dcells=normal(T, m, n_c) if n_c else None,
     )
 
 
-def outputs(T, m, n_x, n_a, gates, lstm, make):
+def sensible(n):
+    """The n of an sLSTM's state, made of any numbers: a sum of weights is positive."""
+    return abs(n) + n.dtype.type(0.5)
+
+
+def outputs(T, m, n_x, n_a, gates, n_c, make):
     """The arrays that a backend fills, by name, each made by make(name, shape); None where the cell has none."""
     rows = gates * n_a
     shapes = {
-        "y": (T, m, n_a), "aT": (m, n_a), "cT": (m, n_a), "cells": (T, m, n_a),
-        "dx": (T, m, n_x), "da0": (m, n_a), "dc0": (m, n_a),
+        "y": (T, m, n_a), "aT": (m, n_a), "cT": (m, n_c), "cells": (T, m, n_c),
+        "dx": (T, m, n_x), "da0": (m, n_a), "dc0": (m, n_c),
         "dW_x": (rows, n_x), "dW_a": (rows, n_a), "db_x": (rows,), "db_a": (rows,),
     }  # fmt: skip
-    only_lstm = ("cT", "cells", "dc0")
+    of_cells = ("cT", "cells", "dc0")
     return SimpleNamespace(
-        **{name: None if name in only_lstm and not lstm else make(name, shape) for name, shape in shapes.items()}
+        **{name: None if name in of_cells and not n_c else make(name, shape) for name, shape in shapes.items()}
     )
 
 
 def evaluate(backend, d, dtype, make=None, threads=1):
     """Forward and backward of `data` d straight through a backend, in `dtype`; returns all that it filled."""
     n_x, n_a, m, T = d.sizes
-    lstm = d.cell == "lstm"
+    n_c = BLOCKS.get(d.cell, 0) * n_a
 
     def cast(array):
         return None if array is None else np.array(array, dtype)
 
     weights = backend.Weights(d.cell, cast(d.W_x), cast(d.W_a), cast(d.b_x), cast(d.b_a), None)
-    out = outputs(T, m, n_x, n_a, GATES[d.cell], lstm, make or (lambda name, shape: np.empty(shape, dtype)))
-    a0, c0 = [cast(s) for s in d.state] if lstm else (cast(d.state[0]), None)
-    daT, dcT = [cast(s) for s in d.dstate] if lstm else (cast(d.dstate[0]), None)
+    out = outputs(T, m, n_x, n_a, GATES[d.cell], n_c, make or (lambda name, shape: np.empty(shape, dtype)))
+    a0, c0 = [cast(s) for s in d.state] if n_c else (cast(d.state[0]), None)
+    daT, dcT = [cast(s) for s in d.dstate] if n_c else (cast(d.dstate[0]), None)
     out.tape = backend.forward(weights, cast(d.x), a0, c0, out.y, out.aT, out.cT, out.cells, True, threads, None)
     backend.backward(
         out.tape, cast(d.dy), daT, dcT, cast(d.dcells),

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
-from cases import GATES
+from cases import BLOCKS, GATES, sensible
 from independent import sigmoid
 
 from fastrnn import ops
@@ -11,12 +11,14 @@ from fastrnn import ops
 OF_CELLS = ("peephole", "coupled", "clip", "projection", "norm")
 OF_RUNS = ("lengths", "reset", "reverse", "drop", "masks", "zoneout")
 ONLY_LSTM = ("peephole", "coupled", "projection")
+NOT_SLSTM = (*ONLY_LSTM, "clip", "norm", "masks", "zoneout")
 EPS = 1e-5
 
 
 def features(cell):
     """The names of all that a cell and its run can be asked for."""
-    return [name for name in OF_CELLS + OF_RUNS if cell == "lstm" or name not in ONLY_LSTM]
+    without = {"lstm": (), "slstm": NOT_SLSTM}.get(cell, ONLY_LSTM)
+    return [name for name in OF_CELLS + OF_RUNS if name not in without]
 
 
 def build(cell, asked, sizes=(3, 4, 3, 6), dtype="float64", seed=0):
@@ -26,19 +28,21 @@ def build(cell, asked, sizes=(3, 4, 3, 6), dtype="float64", seed=0):
     """
     n_x, n_a, m, T = sizes
     rng = np.random.default_rng([seed, len(asked), *sizes])
-    rows, lstm = GATES[cell] * n_a, cell == "lstm"
+    rows, lstm, n_c = GATES[cell] * n_a, cell == "lstm", BLOCKS.get(cell, 0) * n_a
     n_h = n_a // 2 + 1 if "projection" in asked else n_a
 
     def normal(*shape, scale=1.0):
         return (scale * rng.standard_normal(shape)).astype(dtype)
 
     arrays = {
-        "x": normal(T, m, n_x), "a0": normal(m, n_h), "c0": normal(m, n_a) if lstm else None,
+        "x": normal(T, m, n_x), "a0": normal(m, n_h), "c0": normal(m, n_c),
         "W_x": normal(rows, n_x, scale=n_x**-0.5), "W_a": normal(rows, n_h, scale=n_h**-0.5),
         "b_x": normal(rows, scale=0.3), "b_a": normal(rows, scale=0.3),
     }  # fmt: skip
-    if not lstm:
+    if not n_c:
         del arrays["c0"]
+    if cell == "slstm":
+        arrays["c0"][:, n_a : 2 * n_a] = sensible(arrays["c0"][:, n_a : 2 * n_a])
     if "peephole" in asked:
         arrays["peephole"] = normal(3, n_a)
     if "projection" in asked:
@@ -47,7 +51,7 @@ def build(cell, asked, sizes=(3, 4, 3, 6), dtype="float64", seed=0):
         for side, n in (("x", rows), ("a", rows), ("c", n_a))[: 2 + lstm]:
             arrays["gain_" + side] = 1 + normal(n, scale=0.3)
             arrays["shift_" + side] = normal(n, scale=0.3)
-    dy, dcells = normal(T, m, n_h), normal(T, m, n_a) if lstm else None
+    dy, dcells = normal(T, m, n_h), normal(T, m, n_c) if n_c else None
     run = {}
     if "lengths" in asked:
         run["lengths"] = rng.integers(0, T + 1, m)
@@ -68,7 +72,7 @@ def build(cell, asked, sizes=(3, 4, 3, 6), dtype="float64", seed=0):
     return SimpleNamespace(
         cell=cell, sizes=sizes, n_h=n_h, arrays=arrays, run=run, coupled="coupled" in asked,
         clip=0.6 if "clip" in asked else None, dy=dy, dcells=dcells,
-        dstate=(normal(m, n_h), normal(m, n_a))[: 1 + lstm],
+        dstate=(normal(m, n_h), normal(m, n_c))[: 1 + (n_c > 0)],
     )  # fmt: skip
 
 
@@ -85,7 +89,7 @@ def forward(case, arrays=None, training=False):
     """The Result of ops.forward, with other values in some arrays."""
     arrays = {**case.arrays, **(arrays or {})}
     state = tuple(arrays[name] for name in ("a0", "c0") if name in arrays)
-    cells = case.cell == "lstm"
+    cells = case.cell in BLOCKS
     return ops.forward(pack(case, arrays), arrays["x"], state, training=training, cells=cells, **case.run)
 
 
@@ -105,8 +109,8 @@ def everything(case):
 def by_hand(case):
     """y, cells and the final states, from the equations alone."""
     n_x, n_a, m, T = case.sizes
-    lstm = case.cell == "lstm"
-    y, cells = np.zeros((T, m, case.n_h)), np.zeros((T, m, n_a))
+    lstm = case.cell in BLOCKS
+    y, cells = np.zeros((T, m, case.n_h)), np.zeros((T, m, BLOCKS.get(case.cell, 1) * n_a))
     last = [array.copy() for name, array in case.arrays.items() if name in ("a0", "c0")]
     lengths, reset = case.run.get("lengths", [T] * m), case.run.get("reset")
     backwards = case.run.get("reverse", False)
@@ -167,6 +171,12 @@ def _step(case, x, a, c, j):
         c = f * c + i * g
         a = sigmoid(bound(z["o"] + p["o"] * c)) * np.tanh(normal(c, "c"))
         return w["projection"] @ a if "projection" in w else a, c
+    if case.cell == "slstm":
+        z_i, z_f, z_g, z_o = (side("x", x) + side("a", seen)).reshape(4, n_a)
+        c, n, m = c.reshape(3, n_a)
+        f, i = sigmoid(z_f) * np.exp(m), np.exp(z_i)  # the sums themselves, and only then in units of exp(m)
+        c, n, unit = f * c + i * np.tanh(z_g), f * n + i, np.where(n == 0, i, np.maximum(f, i))
+        return sigmoid(z_o) * c / n, np.concatenate([c / unit, n / unit, np.log(unit)])
     x_r, x_z, x_n = side("x", x).reshape(3, n_a)
     if case.cell == "gru_after":
         a_r, a_z, a_n = side("a", seen).reshape(3, n_a)

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+from cases import sensible
 
-from fastrnn.nn import GRU, LSTM, RNN
+from fastrnn.nn import GRU, LSTM, RNN, sLSTM
 
 N_X, N_A, M, T = 3, 4, 3, 6
 KINDS = {
     "tanh": (RNN, {}),
     "relu": (RNN, {"nonlinearity": "relu"}),
     "lstm": (LSTM, {}),
+    "slstm": (sLSTM, {}),
     "gru": (GRU, {}),
     "gru_before": (GRU, {"reset_after": False}),
 }
@@ -47,14 +49,17 @@ def parts(state):
 
 
 def whole(layer, arrays):
-    return tuple(arrays) if isinstance(layer, LSTM) else arrays[0]
+    return tuple(arrays) if layer._pair else arrays[0]
 
 
 def initial(layer, m=M, seed=7):
     """A state of random numbers, in the layer's shape."""
     count = layer.num_layers * (2 if layer.bidirectional else 1)
-    widths = [layer.proj_size or N_A, N_A] if isinstance(layer, LSTM) else [N_A]
-    return whole(layer, [numbers(seed + k, count, m, n, dtype=layer.dtype) for k, n in enumerate(widths)])
+    widths = [layer.proj_size or N_A, layer._blocks[0].n_c][: 1 + layer._pair]
+    found = [numbers(seed + k, count, m, n, dtype=layer.dtype) for k, n in enumerate(widths)]
+    if isinstance(layer, sLSTM):
+        found[1][..., N_A : 2 * N_A] = sensible(found[1][..., N_A : 2 * N_A])
+    return whole(layer, found)
 
 
 def rows(state, at):

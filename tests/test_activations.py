@@ -15,6 +15,7 @@ BOUND = {
     "tanh": {"float32": 2.1, "float64": 2.3},
 }
 EXACT = {"exp": np.exp, "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "tanh": np.tanh}
+LOG_SIGMOID_BOUND = {"float32": 2.65, "float64": 2.6}
 names = pytest.mark.parametrize("name", list(BOUND))
 
 # The start of a sha256 over the results for `sample`: every instruction set with FMA gives these bits, on any machine.
@@ -69,6 +70,18 @@ def sample(dtype):
 @names
 def test_within_the_stated_bound_and_monotone(name, isa, dtype):
     check(name, sample(dtype))
+
+
+def test_log_sigmoid_within_the_stated_bound(isa, dtype):
+    x = sample(dtype)
+    y, wide = ops.activate("log_sigmoid", x), x.astype(wider(dtype))
+    with np.errstate(under="ignore"):
+        exact = np.minimum(wide, 0) - np.log1p(np.exp(-np.abs(wide)))
+    info = np.finfo(dtype)
+    ulp = np.ldexp(np.ones_like(wide), np.maximum(np.frexp(exact)[1], info.minexp + 1) - info.nmant - 1)
+    assert np.max(np.abs(y.astype(wide.dtype) - exact) / ulp) <= LOG_SIGMOID_BOUND[dtype.name]
+    far = ops.activate("log_sigmoid", np.array([-np.inf, np.inf, np.nan], dtype))
+    assert np.array_equal(far, [-np.inf, 0, np.nan], equal_nan=True)
 
 
 @names

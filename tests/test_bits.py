@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import Case, data, each_case, each_cell
+from cases import BLOCKS, Case, data, each_case, each_cell
 from conftest import ISAS
 from test_ops import Run, pack
 
@@ -47,7 +47,7 @@ def test_a_sequence_alone_or_in_a_batch(isa, dtype, threads, cell, case):
 @each_cell
 def test_whole_or_in_chunks_of_time(isa, dtype, cell, case, cuts):
     d = data(cell, case.sizes, dtype.name)
-    whole, weights, lstm = Run(d), pack(d), cell == "lstm"
+    whole, weights, lstm = Run(d), pack(d), cell in BLOCKS
     bounds = list(zip((0, *cuts), (*cuts, case.T)))
     state, tapes = d.state, []
     for start, stop in bounds:

@@ -32,7 +32,7 @@ def values(**changed):
     return {name: value for name, value in found.items() if value is not None}
 
 
-CELLS = "rnn_tanh, rnn_relu, lstm, gru_after, gru_before"
+CELLS = "rnn_tanh, rnn_relu, lstm, gru_after, gru_before, slstm"
 FLOATS = "expected float32 or float64, got {}; convert it with .astype(np.float32)"
 LIKE = "expected float64 like the weights, got {}; convert it with .astype(np.float64)"
 
@@ -83,7 +83,7 @@ REFUSED = [
      "state[1]: expected shape (m, n_a) with m = 4, n_a = 2, got (3, 2)"),
     (lambda: ops.forward(lstm(), x, (a.astype("f4"), a)), TypeError, "state[0]: " + LIKE.format("float32")),
     (lambda: ops.forward(gru(), x, cells=True), ValueError,
-     "cells: expected False, as only an lstm has cell states, got True for a gru_after"),
+     "cells: expected False for a gru_after, which has no cell states, got True"),
     (lambda: ops.backward(lstm(), y), TypeError, "tape: expected a tape made by fastrnn.ops, got Weights"),
     (lambda: ops.backward(None, y), TypeError, "tape: expected a tape made by fastrnn.ops, got NoneType"),
     (lambda: ops.backward(lstm_tape(), y[1:]), ValueError,
@@ -100,7 +100,7 @@ REFUSED = [
     (lambda: ops.backward(lstm_tape(), y, None, x), ValueError,
      "dcells: expected shape (T, m, n_a) with T = 5, m = 4, n_a = 2, got (5, 4, 3)"),
     (lambda: ops.backward(gru_tape(), y, None, y), ValueError,
-     "dcells: expected None, as only an lstm has cell states, got an array for a gru_after"),
+     "dcells: expected None for a gru_after, which has no cell states, got an array"),
     (lambda: ops.tape(lstm(), x, values(a=None)), ValueError,
      "values: expected the keys a0, a, c0, c, i, f, g, o, got a0, c0, c, i, f, g, o"),
     (lambda: ops.tape(lstm(), x, {}), ValueError, "values: expected the keys a0, a, c0, c, i, f, g, o, got none"),
@@ -121,7 +121,7 @@ REFUSED = [
      "layout: expected one of tmn, mtn, nmt, got 'mnt'"),
     (lambda: ops.read(lstm(), "c"), TypeError, "tape: expected a tape made by fastrnn.ops, got Weights"),
     (lambda: ops.tape_names("tree"), ValueError, f"cell: expected one of {CELLS}, got 'tree'"),
-    (lambda: ops.activate("gelu", x), ValueError, "name: expected one of exp, sigmoid, tanh, got 'gelu'"),
+    (lambda: ops.activate("gelu", x), ValueError, "name: expected one of exp, sigmoid, tanh, log_sigmoid, got 'gelu'"),
     (lambda: ops.activate("tanh", np.arange(3)), TypeError, "x: " + FLOATS.format("int64")),
     (lambda: ops.activate("tanh", x.astype("f2")), TypeError, "x: " + FLOATS.format("float16")),
 ]  # fmt: skip

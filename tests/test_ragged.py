@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from cases import GATES, LAYOUTS, Case, assert_sum, data, each_case, each_cell, weight_terms
+from cases import BLOCKS, GATES, LAYOUTS, Case, assert_sum, data, each_case, each_cell, weight_terms
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_ops import pack, to_layout
@@ -20,7 +20,7 @@ SUMS = ("dW_x", "dW_a", "db_x", "db_a")
 
 def ragged(d, layout="tmn", lengths=None, reset=None, reverse=False):
     """Forward, in training and not, and backward of `data` d; results time-major by name."""
-    lstm, weights = d.cell == "lstm", pack(d)
+    lstm, weights = d.cell in BLOCKS, pack(d)
     x, dy, dcells = (to_layout(a, layout) for a in (d.x, d.dy, d.dcells))
     if reset is not None and layout != "tmn":
         reset = np.ascontiguousarray(reset.T)
@@ -52,11 +52,11 @@ def piece(d, b, start, stop, reverse, first, last):
 def alone(d, lengths=None, reset=None, reverse=False):
     """What `ragged` gives, from plain calls: every row alone, every segment alone."""
     n_x, n_a, m, T = d.sizes
-    lstm, dtype = d.cell == "lstm", d.x.dtype
+    lstm, dtype = d.cell in BLOCKS, d.x.dtype
     lengths = np.full(m, T) if lengths is None else lengths
     want = SimpleNamespace(y=np.zeros((T, m, n_a), dtype), dx=np.zeros((T, m, n_x), dtype), cells=None)
     if lstm:
-        want.cells = np.zeros_like(want.y)
+        want.cells = np.zeros_like(d.dcells)
     states = ("aT", "cT") if lstm else ("aT",)
     for name, start in zip((*states, *("d" + s[0] + "0" for s in states)), (*d.state, *d.dstate)):
         setattr(want, name, np.array(start))
@@ -192,7 +192,7 @@ def test_chunks_of_time_accumulate_as_one_call_sums(isa, dtype, cell, use_length
     d, (lengths, reset) = data(cell, sizes, dtype.name), draw(sizes)
     lengths = lengths if use_lengths else np.full(m, T)
     whole = ragged(d, lengths=lengths, reset=reset)
-    weights, state, tapes, lstm = pack(d), d.state, [], cell == "lstm"
+    weights, state, tapes, lstm = pack(d), d.state, [], cell in BLOCKS
     for t in range(0, T, 32):
         here = slice(t, min(t + 32, T))
         how = dict(lengths=np.clip(lengths - t, 0, here.stop - t) if use_lengths else None, reset=reset[here])
@@ -248,10 +248,10 @@ def test_a_tape_is_read_in_the_order_of_time(isa, cell, way):
     here = np.arange(T)[:, None] < how.get("lengths", np.full(m, T))
     assert np.array_equal(ops.read(run.tape, "a")[here], run.y[here])
     assert np.array_equal(ops.read(run.tape, "a0"), d.state[0])
-    if cell == "lstm":
+    if cell in BLOCKS:
         assert np.array_equal(ops.read(run.tape, "c")[here], run.cells[here])
         i, f, g = (ops.read(run.tape, name)[here] for name in "ifg")
-        assert np.all((0 < i) & (i < 1) & (0 < f) & (f < 1) & (abs(g) < 1))
+        assert np.all((0 < i) & (i <= 1) & (0 < f) & (abs(g) < 1)) and np.all((i < 1) & (f < 1) | (cell == "slstm"))
 
 
 @st.composite
@@ -279,7 +279,7 @@ def test_nothing_to_do(isa, dtype, cell, T, m, lengths):
     d = data(cell, (3, 5, m, T), dtype.name)
     run = ragged(d, lengths=np.array(lengths, int), reset=np.ones((T, m), bool), reverse=True)
     assert np.array_equal(run.aT, d.state[0]) and np.array_equal(run.da0, d.dstate[0])
-    assert cell != "lstm" or (np.array_equal(run.cT, d.state[1]) and np.array_equal(run.dc0, d.dstate[1]))
+    assert cell not in BLOCKS or (np.array_equal(run.cT, d.state[1]) and np.array_equal(run.dc0, d.dstate[1]))
     assert not any(getattr(run, name).any() for name in ("y", "dx", *SUMS))
 
 

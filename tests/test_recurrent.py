@@ -4,24 +4,16 @@ import copy
 import itertools
 import pickle
 
+import layers
 import numpy as np
 import pytest
+from layers import FROM_TMN, KINDS, N_A, N_X, each_kind, each_layout, numbers, parts, whole
 
 import fastrnn
 from fastrnn import ops
-from fastrnn.nn import GRU, LSTM, RNN
+from fastrnn.nn import GRU, LSTM, RNN, sLSTM
 
-N_X, N_A, M, T = 3, 4, 2, 5
-KINDS = {
-    "tanh": (RNN, {}),
-    "relu": (RNN, {"nonlinearity": "relu"}),
-    "lstm": (LSTM, {}),
-    "gru": (GRU, {}),
-    "gru_before": (GRU, {"reset_after": False}),
-}
-each_kind = pytest.mark.parametrize("kind", KINDS)
-each_layout = pytest.mark.parametrize("layout", ["tmn", "mtn", "nmt"])
-FROM_TMN = {"tmn": (0, 1, 2), "mtn": (1, 0, 2), "nmt": (2, 1, 0)}
+M, T = 2, 5
 
 
 def make(kind, dtype=np.float64, **options):
@@ -29,25 +21,12 @@ def make(kind, dtype=np.float64, **options):
     return cls(N_X, N_A, dtype=dtype, seed=0, **extra, **options)
 
 
-def numbers(seed, *shape, dtype=np.float64):
-    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
-
-
 def inputs(layout="tmn", dtype=np.float64):
     return np.ascontiguousarray(numbers(1, T, M, N_X, dtype=dtype).transpose(FROM_TMN[layout]))
 
 
-def parts(state):
-    return list(state) if isinstance(state, tuple) else [state]
-
-
-def whole(layer, arrays):
-    return tuple(arrays) if isinstance(layer, LSTM) else arrays[0]
-
-
 def initial(layer, m=M):
-    shape = (layer.num_layers * (2 if layer.bidirectional else 1), m, N_A)
-    return whole(layer, [numbers(7 + k, *shape, dtype=layer.dtype) for k in range(2 if isinstance(layer, LSTM) else 1)])
+    return layers.initial(layer, m)
 
 
 def sigmoid(v):
@@ -74,6 +53,12 @@ def by_torchs_equations(layer, x, state):
                     i, f, g, o = np.split(u + v, 4, axis=1)
                     c = sigmoid(f) * h[1] + sigmoid(i) * np.tanh(g)
                     h = [sigmoid(o) * np.tanh(c), c]
+                elif isinstance(layer, sLSTM):
+                    i, f, g, o = np.split(u + v, 4, axis=1)
+                    c, n, unit = np.split(h[1], 3, axis=1)
+                    unit, f, i = np.maximum(sigmoid(f) * np.exp(unit), np.exp(i)), sigmoid(f) * np.exp(unit), np.exp(i)
+                    c, n = (f * c + i * np.tanh(g)) / unit, (f * n + i) / unit
+                    h = [sigmoid(o) * c / n, np.concatenate([c, n, np.log(unit)], axis=1)]
                 else:
                     (u_r, u_z, u_n), (v_r, v_z, v_n) = np.split(u, 3, axis=1), np.split(v, 3, axis=1)
                     r, z = sigmoid(u_r + v_r), sigmoid(u_z + v_z)
@@ -108,7 +93,7 @@ def test_torchs_equations(engine, kind, dtype, num_layers, bidirectional, bias):
 @each_kind
 def test_names_and_shapes_are_torchs(kind):
     layer = make(kind, num_layers=2, bidirectional=True)
-    G = {"tanh": 1, "relu": 1, "lstm": 4}.get(kind, 3)
+    G = {"tanh": 1, "relu": 1, "lstm": 4, "slstm": 4}.get(kind, 3)
     expected = {}
     for k, suffix in itertools.product(range(2), ("", "_reverse")):
         expected[f"weight_ih_l{k}{suffix}"] = (G * N_A, 2 * N_A if k else N_X)
@@ -152,12 +137,14 @@ def test_layouts_agree(engine, kind, layout, num_layers, bidirectional):
     y2, last2, tape2 = layer.forward(inputs(layout), state)
     assert y2.flags.c_contiguous
     np.testing.assert_allclose(y2.transpose(order), y, rtol=1e-13)
-    np.testing.assert_allclose(parts(last2), parts(last), rtol=1e-13)
+    for ours, theirs in zip(parts(last2), parts(last)):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-15)
     dy, dlast = numbers(2, *y.shape), initial(plain)
     dx, dfirst, grads = plain.backward(dy, tape, dlast)
     dx2, dfirst2, grads2 = layer.backward(dy.transpose(order), tape2, dlast)
     np.testing.assert_allclose(dx2.transpose(order), dx, rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(parts(dfirst2), parts(dfirst), rtol=1e-12, atol=1e-14)
+    for ours, theirs in zip(parts(dfirst2), parts(dfirst)):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-14)
     for name in grads:
         np.testing.assert_allclose(grads2[name], grads[name], rtol=1e-12, atol=1e-14)
 
@@ -258,7 +245,8 @@ def test_truncated_passes_join(engine, kind):
     first, state = layer(inputs()[:2])
     second, state = layer(inputs()[2:], state)
     np.testing.assert_allclose(np.concatenate((first, second)), y, rtol=1e-13)
-    np.testing.assert_allclose(parts(state), parts(last), rtol=1e-13)
+    for ours, theirs in zip(parts(state), parts(last)):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-15)
 
 
 @each_kind

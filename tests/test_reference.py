@@ -5,10 +5,10 @@ import warnings
 
 import numpy as np
 import pytest
-from cases import CELLS, GATES, Guarded, assert_same_results, data, each_case, each_cell, evaluate, truth
+from cases import BLOCKS, CELLS, GATES, Guarded, assert_same_results, data, each_case, each_cell, evaluate, truth
 
 from fastrnn import reference
-from fastrnn.reference import activations, gru, lstm, rnn, sequence
+from fastrnn.reference import activations, gru, lstm, rnn, sequence, slstm
 
 SIZES = (3, 4, 2, 5)
 
@@ -44,6 +44,14 @@ def by_hand(d):
             sigmoid(total(1, j)) * d.state[1][0][j] + sigmoid(total(0, j)) * math.tanh(total(2, j)) for j in units
         ]
         return [sigmoid(total(3, j)) * math.tanh(c[j]) for j in units], c
+    if d.cell == "slstm":  # the sums themselves, as large as they are, and only then in units of exp(m)
+        old = d.state[1][0].reshape(3, n_a).tolist()
+        f, i = [sigmoid(total(1, j)) * math.exp(old[2][j]) for j in units], [math.exp(total(0, j)) for j in units]
+        C = [f[j] * old[0][j] + i[j] * math.tanh(total(2, j)) for j in units]
+        N = [f[j] * old[1][j] + i[j] for j in units]
+        unit = [max(f[j], i[j]) for j in units]
+        c = [*(C[j] / unit[j] for j in units), *(N[j] / unit[j] for j in units), *map(math.log, unit)]
+        return [sigmoid(total(3, j)) * C[j] / N[j] for j in units], c
     r = [sigmoid(total(0, j)) for j in units]
     z = [sigmoid(total(1, j)) for j in units]
     if d.cell == "gru_after":
@@ -69,14 +77,14 @@ def test_one_step_by_hand(cell):
 def loss(d, changed):
     """A scalar of everything that forward returns, whose gradients are the d… arrays of `data`."""
     value = {"W_x": d.W_x, "W_a": d.W_a, "b_x": d.b_x, "b_a": d.b_a, "x": d.x, "a0": d.state[0], "c0": None}
-    if d.cell == "lstm":
+    if d.cell in BLOCKS:
         value["c0"] = d.state[1]
     value.update(changed)
     weights = reference.Weights(d.cell, value["W_x"], value["W_a"], value["b_x"], value["b_a"], None)
     y, aT = np.empty_like(d.dy), np.empty_like(d.dstate[0])
     cT = cells = None
-    if d.cell == "lstm":
-        cT, cells = np.empty_like(aT), np.empty_like(y)
+    if d.cell in BLOCKS:
+        cT, cells = np.empty_like(d.dstate[1]), np.empty_like(d.dcells)
     assert reference.forward(weights, value["x"], value["a0"], value["c0"], y, aT, cT, cells, False, 1, None) is None
     total = np.sum(y * d.dy) + np.sum(aT * d.dstate[0])
     return total if cells is None else total + np.sum(cT * d.dstate[1]) + np.sum(cells * d.dcells)
@@ -103,7 +111,7 @@ DIFFERENCE_LIMIT = 1e-8
 @each_cell
 def test_gradients_by_central_differences(cell, of, sizes):
     d = data(cell, sizes, "float64")
-    if of == "c0" and cell != "lstm":
+    if of == "c0" and cell not in BLOCKS:
         assert evaluate(reference, d, np.float64).dc0 is None
         return
     array = {"a0": d.state[0], "c0": d.state[-1]}.get(of)
@@ -144,6 +152,7 @@ def test_each_cell_has_its_steps():
         "lstm": (lstm.lstm_step, lstm.lstm_step_grad),
         "gru_after": (gru.gru_after_step, gru.gru_after_step_grad),
         "gru_before": (gru.gru_before_step, gru.gru_before_step_grad),
+        "slstm": (slstm.slstm_step, slstm.slstm_step_grad),
     }
     assert set(CELLS) == set(reference.TAPE_NAMES) == set(sequence.GATES)
     assert sequence.GATES == GATES
@@ -180,17 +189,17 @@ def test_none_stands_for_zeros(cell):
     """No bias, no initial state and no gradient are zeros, to the bit."""
     d = data(cell, SIZES, "float64")
     n_x, n_a, m, T = SIZES
-    lstm_cell = cell == "lstm"
+    lstm_cell = cell in BLOCKS
     rows = GATES[cell] * n_a
-    zeros = np.zeros((m, n_a))
+    zeros, c_zeros = np.zeros((m, n_a)), np.zeros((m, BLOCKS.get(cell, 0) * n_a))
     results = []
-    for bias, state, steps in ((None, None, None), (np.zeros(rows), zeros, np.zeros((T, m, n_a)))):
+    for bias, state, c_state, steps in ((None,) * 4, (np.zeros(rows), zeros, c_zeros, np.zeros((T, *c_zeros.shape)))):
         weights = reference.Weights(cell, d.W_x, d.W_a, bias, bias, None)
-        c_state = state if lstm_cell else None
+        c_state = c_state if lstm_cell else None
         y, aT = np.empty((T, m, n_a)), np.empty((m, n_a))
-        cT = np.empty((m, n_a)) if lstm_cell else None
+        cT = np.empty_like(c_zeros) if lstm_cell else None
         tape = reference.forward(weights, d.x, state, c_state, y, aT, cT, None, True, 1, None)
-        da0, dc0 = np.empty((m, n_a)), np.empty((m, n_a)) if lstm_cell else None
+        da0, dc0 = np.empty((m, n_a)), np.empty_like(c_zeros) if lstm_cell else None
         dW_x, dW_a, db_x, db_a = np.empty((rows, n_x)), np.empty((rows, n_a)), np.empty(rows), np.empty(rows)
         reference.backward(
             tape, d.dy, state, c_state, steps if lstm_cell else None, None, da0, dc0, dW_x, dW_a, db_x, db_a, 1, {}, False

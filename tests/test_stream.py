@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cases import GATES
 from conftest import ISAS
-from features import OF_CELLS, ONLY_LSTM, build, pack
+from features import OF_CELLS, build, features, pack
 
 import fastrnn
 from fastrnn import _backend, ops
@@ -21,6 +21,7 @@ LAYERS = {
     "RNN": lambda **options: fastrnn.RNN(5, 19, **options),
     "relu": lambda **options: fastrnn.RNN(5, 3, nonlinearity="relu", **options),
     "LSTM": lambda **options: fastrnn.LSTM(5, 19, **options),
+    "sLSTM": lambda **options: fastrnn.sLSTM(5, 19, **options),
     "GRU": lambda **options: fastrnn.GRU(5, 19, **options),
     "before": lambda **options: fastrnn.GRU(5, 16, reset_after=False, **options),
 }
@@ -104,8 +105,8 @@ def test_sizes(isa, dtype, n):
 
 def variants(cell):
     """Each feature of a cell alone, and all at once; and the expected zoneout, which belongs to a run."""
-    alone = [name for name in (*OF_CELLS, "zoneout") if cell == "lstm" or name not in ONLY_LSTM]
-    return [[], *([name] for name in alone), alone]
+    alone = [name for name in features(cell) if name in (*OF_CELLS, "zoneout")]
+    return [[], *([name] for name in alone), *([alone] if alone else [])]
 
 
 @pytest.mark.parametrize(("cell", "asked"), [(cell, asked) for cell in GATES for asked in variants(cell)],

@@ -85,7 +85,7 @@ typedef struct {
     ptrdiff_t rows;
     const real *const *left;   /* [rows] left operand of the product */
     const real *const *a_prev; /* [rows] hidden states before the step */
-    const real *const *c_prev; /* [rows] cell states before the step (LSTM) */
+    const real *const *c_prev; /* [rows] cell states before the step (LSTM, sLSTM) */
     real *z;                   /* row of slots a sequence, z_row apart: the input side's sums; activated gates if `keep` */
     ptrdiff_t z_row;
     const fr_matrix *input;    /* NULL, or the input side joins this product, its panels like w's: z then holds no sums */
@@ -95,6 +95,8 @@ typedef struct {
     real *a, *c;               /* new states, n_p apart; may not be a_prev, c may be c_prev */
     real *s;                   /* n_p apart: filled with reset ∘ a_prev (GRU, reset before); or the normalised new cell */
     ptrdiff_t n_p;             /* between rows: a multiple of the padded n_a where a thread takes every k-th sequence */
+    ptrdiff_t units;           /* padded n_a: from block to block of a cell state that has several, and then rows of c are
+                                * as many times n_p apart */
     int keep;
     const fr_variant *variant; /* for the kernels that ask */
 } fr_step;
@@ -121,7 +123,7 @@ typedef struct {
     real *carry;                /* n_p apart: LSTM dc, GRU the part of da that bypasses the gates; read, then replaced */
     real *skip;                 /* n_p apart: the part of da that zoneout lets past the cell (LSTM; others: in carry) */
     real *dn;                   /* n_p apart: gradient of the normalised new cell, then of the new cell */
-    ptrdiff_t n_p;              /* as in fr_step */
+    ptrdiff_t n_p, units;       /* as in fr_step, also for c, dcells and carry */
     const fr_variant *variant;
 } fr_step_grad;
 
@@ -249,6 +251,9 @@ typedef struct fr_kernels {
     void (*gru_after_grad)(const fr_step_grad *);
     void (*gru_before_new_grad)(const fr_step_grad *);
     void (*gru_before_gates_grad)(const fr_step_grad *);
+    void (*slstm)(const fr_step *);
+    void (*slstm_grad)(const fr_step_grad *);
+    void (*slstm_any_grad)(const fr_step_grad *);
     void (*rnn_tanh_any)(const fr_step *); /* those that read `variant` */
     void (*rnn_relu_any)(const fr_step *);
     void (*lstm_any)(const fr_step *);
@@ -269,7 +274,7 @@ typedef struct fr_kernels {
     void (*norm)(const fr_norm *);
     void (*norm_grad)(const fr_norm_grad *);
     void (*transpose)(real *dst, ptrdiff_t dst_row, const real *src, ptrdiff_t src_row, ptrdiff_t rows, ptrdiff_t columns);
-    void (*activate)(int function, const real *x, real *out, ptrdiff_t n); /* 0 exp, 1 sigmoid, 2 tanh */
+    void (*activate)(int function, const real *x, real *out, ptrdiff_t n); /* 0 exp, 1 sigmoid, 2 tanh, 3 log sigmoid */
     void (*softmax)(real *x, ptrdiff_t n);                                 /* in place */
     void (*softmax_columns)(real *x, ptrdiff_t row, ptrdiff_t n, ptrdiff_t columns); /* of each column; whole vectors */
     void (*softmax_loss)(fr_loss *);

@@ -23,7 +23,7 @@ fr_status fr_weights_new(int isa, int bits, fr_cell cell, ptrdiff_t n_x, ptrdiff
 {
     *weights = NULL;
     if (isa < 0 || isa >= fr_isa_count() || !fr_isa_usable(isa) || (bits != 32 && bits != 64)) return FR_BAD_ARGUMENT;
-    if (n_x < 1 || n_a < 1 || cell < FR_RNN_TANH || cell > FR_GRU_BEFORE || !W_x || !W_a) return FR_BAD_ARGUMENT;
+    if (n_x < 1 || n_a < 1 || cell < FR_RNN_TANH || cell > FR_SLSTM || !W_x || !W_a) return FR_BAD_ARGUMENT;
     if (extras && !good_extras(extras, cell, n_a)) return FR_BAD_ARGUMENT;
     return BY_TYPE(bits, fr_weights_new, isa, cell, n_x, n_a, W_x, W_a, b_x, b_a, extras, weights);
 }

@@ -18,6 +18,7 @@
 #include "sequence/rnn.inc"
 #include "sequence/lstm.inc"
 #include "sequence/gru.inc"
+#include "sequence/slstm.inc"
 #include "sequence/extras.inc"
 #include "sequence/weights.inc"
 #include "sequence/rows.inc"

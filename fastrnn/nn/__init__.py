@@ -8,9 +8,10 @@ from .losses import logistic, softmax_cross_entropy, squared_error
 from .lstm import LSTM
 from .rnn import RNN
 from .scan import LinearRecurrence, minGRU, minLSTM
+from .slstm import sLSTM
 from .stream import Stream
 
 __all__ = [
     "Embedding", "Ensemble", "GRU", "LSTM", "Linear", "LinearRecurrence", "RNN", "Stream", "load", "logistic", "minGRU",
-    "minLSTM", "softmax_cross_entropy", "squared_error",
+    "minLSTM", "sLSTM", "softmax_cross_entropy", "squared_error",
 ]  # fmt: skip

@@ -1,7 +1,8 @@
 """One layer in one direction: its parameters under PyTorch's names, and their way into ops and back."""
 from .. import ops
 
-GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3}
+GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3, "slstm": 4}
+_CELLS = {"lstm": 1, "slstm": 3}      # blocks of n_a values in a row of cell states
 
 # What ops calls a parameter, and what it is called here, in the order of files and of state_dict.
 _NAMES = {
@@ -18,6 +19,7 @@ class Block:
 
     def __init__(self, cell, k, reverse, n_x, n_a, bias, options):
         self.cell, self.n_x, self.n_a, self.n_h = cell, n_x, n_a, options.proj_size or n_a
+        self.n_c = _CELLS.get(cell, 0) * n_a
         self.k, self.reverse, self._options = k, reverse, options
         rows = GATES[cell] * n_a
         shapes = {"W_x": (rows, n_x), "W_a": (rows, self.n_h)}

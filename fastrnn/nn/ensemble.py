@@ -39,7 +39,7 @@ class Ensemble:
             raise ValueError("layers: expected at least one, got none")
         for layer in self.layers:
             if not isinstance(layer, _Recurrent):
-                raise TypeError(f"layers: expected RNN, LSTM or GRU, got {type(layer).__name__}")
+                raise TypeError(f"layers: expected RNN, LSTM, GRU or sLSTM, got {type(layer).__name__}")
             if _form(layer) != _form(self.layers[0]):
                 raise ValueError(f"layers: expected all of the shape of {self.layers[0]!r}, got {layer!r}")
 

@@ -8,7 +8,7 @@ MERGES = ("concat", "sum", "mul", "ave")
 
 
 class Options(NamedTuple):
-    """The options of RNN, LSTM and GRU with the values that leave a layer plain."""
+    """The options of RNN, LSTM, GRU and sLSTM with the values that leave a layer plain."""
 
     proj_size: int = 0
     peephole: bool = False
@@ -36,6 +36,10 @@ def check_options(cell, hidden_size, given):
         value = getattr(options, name)
         if cell != "lstm" and value:
             raise ValueError(f"{name}: expected {Options._field_defaults[name]}, as only an LSTM has it, got {value!r}")
+    for name in ("clip", "layer_norm", "zoneout"):
+        value = getattr(options, name)
+        if cell == "slstm" and value != Options._field_defaults[name]:
+            raise ValueError(f"{name}: expected {Options._field_defaults[name]}, as an sLSTM does not have it, got {value!r}")
     proj_size = count("proj_size", options.proj_size, least=0)
     if proj_size >= hidden_size:
         raise ValueError(f"proj_size: expected less than hidden_size = {hidden_size}, got {proj_size}")

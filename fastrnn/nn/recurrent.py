@@ -26,7 +26,7 @@ class Tape:
 
 
 class _Recurrent(Layer):
-    """num_layers layers of one cell in one or two directions; see RNN, LSTM and GRU.
+    """num_layers layers of one cell in one or two directions; see RNN, LSTM, GRU and sLSTM.
 
     One direction: all blocks are one column, which a pass climbs at once. Two: each layer is a level of two columns
     of one block, whose outputs are merged before the next.
@@ -234,7 +234,7 @@ class _Recurrent(Layer):
         if dy is not None:
             dy = self._as_y("dy", dy, tape, width(merge, D, n_h))
         if dcells is not None:
-            dcells = self._as_y("dcells", dcells, tape, D * self.hidden_size)
+            dcells = self._as_y("dcells", dcells, tape, D * self._blocks[0].n_c)
         dstates = taken_apart("dstate", dstate, self._blocks, tape.m, tape.single, self._pair)
         grads, starts = {}, []
         for level in reversed(range(len(tape.levels))):

@@ -14,7 +14,9 @@ def taken_apart(name, state, blocks, m, single, pair):
     for k, part in enumerate(state if pair else (state,)):
         label = f"{name} {'hc'[k]}" if pair else name
         part = plain(label, part)
-        n, n_name = (blocks[0].n_a, "n_a") if k or blocks[0].n_h == blocks[0].n_a else (blocks[0].n_h, "proj_size")
+        n, n_name = (blocks[0].n_c, "n_a") if k else (blocks[0].n_h, "n_a")
+        if n != blocks[0].n_a:
+            n_name = "3 n_a" if k else "proj_size"
         expected = (len(blocks), n) if single else (len(blocks), m, n)
         if part.shape != expected:
             raise ValueError(f"{label}: expected shape (num_layers * directions, {'' if single else 'm, '}{n_name}) = "

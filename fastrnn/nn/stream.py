@@ -52,7 +52,7 @@ class Stream:
 
     @state.setter
     def state(self, value):
-        if self._live.weights[0].cell != "lstm":
+        if not self._live.weights[0].n_c:
             ops.set_states(self._live, None if value is None else (value,), ("state",))
         elif value is None or isinstance(value, (tuple, list)) and len(value) == 2:
             ops.set_states(self._live, value, ("state h", "state c"))

@@ -5,7 +5,7 @@ import numpy as np
 from .. import _check
 
 DTYPES = {"float32": _check.FLOAT32, "float64": _check.FLOAT64}
-GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3}
+GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3, "slstm": 4}
 # Each of the three permutations is its own inverse: one table leads there and back.
 _PERMUTATIONS = {"tmn": (0, 1, 2), "mtn": (1, 0, 2), "nmt": (2, 1, 0)}
 
@@ -42,21 +42,28 @@ def empty(T, m, n, dtype, layout):
     return array, array.transpose(order)
 
 
-def check_states(name, when, states, lstm, dtype, m, n_a, n_h):
+def check_states(name, when, states, weights, dtype, m):
     """The tuple `states` as two checked arrays or Nones, for a and for c."""
+    n_a, n_h, n_c = weights.n_a, weights.n_h, weights.n_c
     if states is None:
         return None, None
-    count = 2 if lstm else 1
+    count = 2 if n_c else 1
     if not isinstance(states, (tuple, list)) or len(states) != count:
         got = f"{len(states)} of them" if isinstance(states, (tuple, list)) else type(states).__name__
-        wanted = f"(a{when}, c{when})" if lstm else f"(a{when},)"
+        wanted = f"(a{when}, c{when})" if n_c else f"(a{when},)"
         raise ValueError(f"{name}: expected a tuple {wanted}, got {got}")
-    a, c = states if lstm else (states[0], None)
+    a, c = states if n_c else (states[0], None)
     if a is not None:
         a = check_state(f"{name}[0]", a, dtype, m, n_h, "n_a" if n_h == n_a else "n_h")
     if c is not None:
-        c = check_state(f"{name}[1]", c, dtype, m, n_a)
+        c = check_state(f"{name}[1]", c, dtype, m, n_c, cell_axis(weights))
     return a, c
+
+
+def cell_axis(weights):
+    """What messages call the width of cell states: "n_a", or so many blocks of it."""
+    blocks = weights.n_c // weights.n_a
+    return f"{blocks} n_a" if blocks > 1 else "n_a"
 
 
 def check_state(name, value, dtype, m, n, axis="n_a"):

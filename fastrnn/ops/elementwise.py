@@ -4,11 +4,11 @@ import numpy as np
 
 from .. import _backend, _check
 
-_ACTIVATIONS = ("exp", "sigmoid", "tanh")
+_ACTIVATIONS = ("exp", "sigmoid", "tanh", "log_sigmoid")
 
 
 def activate(name, x, out=None):
-    """The elementwise function `name` ("exp", "sigmoid", "tanh") of x, a float32 or float64 array of any shape.
+    """The elementwise function `name` ("exp", "sigmoid", "tanh", "log_sigmoid") of x, a float32 or float64 array of any shape.
 
     Returns a new array of x's shape and dtype; or fills `out`, a C-contiguous array like it, which may be x itself,
     and returns that: a large new array costs more than its exponentials. NaN gives NaN, infinities give the limits.

@@ -40,10 +40,15 @@ def check_run(weights, dtype, T, m, layout, lengths, reset, reverse, drop, zoneo
         drop = np.ascontiguousarray(drop)
     keep_a = keep_c = None
     p = 0.0
+    if weights.cell == "slstm" and isinstance(zoneout, (tuple, list)):
+        # c, n and m stand for two sums in a common scale: old and new ones don't mix.
+        raise ValueError("zoneout: expected None for an slstm, got a pair")
     if isinstance(zoneout, (tuple, list)):
         keep_a, keep_c = _masks(weights, zoneout, T, m)
     elif zoneout is not None:
         p = _probability(zoneout)
+        if p and weights.cell == "slstm":
+            raise ValueError(f"zoneout: expected None for an slstm, got {zoneout!r}")
     if lengths is None and reset is None and not reverse and drop is None and keep_a is None and p == 0:
         return None
     return Run(lengths, reset, bool(reverse), drop, keep_a, keep_c, p)
@@ -78,7 +83,7 @@ def _mask(name, value, axes, known):
 
 def _masks(weights, pair, T, m):
     """The pair (keep_a, keep_c) of zoneout, time-major in every layout."""
-    lstm = weights.cell == "lstm"
+    lstm = weights.n_c > 0
     if len(pair) != 2:
         raise ValueError(f"zoneout: expected a number or a pair (keep_a, keep_c), got {len(pair)} of them")
     keep_a, keep_c = pair

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _backend, _check
-from .arguments import DTYPES, check_sequence, check_states, empty, permutation
+from .arguments import DTYPES, cell_axis, check_sequence, check_states, empty, permutation
 from .run import check_run
 
 
@@ -40,7 +40,8 @@ def forward(
     """Run a cell over m sequences of T steps.
 
     x in `layout`, n = n_x, of the weights' dtype · state: None for zeros, or (a0,), for an LSTM (a0, c0), each
-    None or (m, n_a), with a projection a0 (m, n_h). T = 0 and m = 0 are allowed.
+    None or (m, n_a), with a projection a0 (m, n_h); for an sLSTM c0 (m, 3 n_a), its c, n and m side by side, and so are
+    its `cells`. T = 0 and m = 0 are allowed.
     lengths (m,) integers 0 to T: nothing past a row's end is read, y there is 0, the final state is that at the end.
     reset, booleans, the axes of x without n: True at t starts a segment at t, whose first step begins from zeros.
     reverse: each row runs from its own end to its start; y[t] is the state after x[t], the final state that after
@@ -72,21 +73,21 @@ def _forward_call(
 ):  # fmt: skip
     """The backend of a call, its arguments there, and the arrays that it will fill: y, the last state, cells."""
     backend = _backend.owner("weights", weights)
-    dtype, n_a, n_h, lstm = DTYPES[weights.dtype], weights.n_a, weights.n_h, weights.cell == "lstm"
+    dtype, n_h, n_c = DTYPES[weights.dtype], weights.n_h, weights.n_c
     x = check_sequence("x", x, dtype, layout, "n_x", weights.n_x)
     T, m, _ = x.shape
-    a0, c0 = check_states("state", "0", state, lstm, dtype, m, n_a, n_h)
-    if cells and not lstm:
-        raise ValueError(f"cells: expected False, as only an lstm has cell states, got {cells!r} for a {weights.cell}")
+    a0, c0 = check_states("state", "0", state, weights, dtype, m)
+    if cells and not n_c:
+        raise ValueError(f"cells: expected False for a {weights.cell}, which has no cell states, got {cells!r}")
     run = None
     if lengths is not None or reset is not None or reverse or drop is not None or zoneout is not None:
         run = check_run(weights, dtype, T, m, layout, lengths, reset, reverse, drop, zoneout)
     y, y_view = empty(T, m, n_h, dtype, layout)
-    c, c_view = empty(T, m, n_a, dtype, layout) if cells else (None, None)
+    c, c_view = empty(T, m, n_c, dtype, layout) if cells else (None, None)
     aT = np.empty((m, n_h), dtype)
-    cT = np.empty((m, n_a), dtype) if lstm else None
+    cT = np.empty((m, n_c), dtype) if n_c else None
     call = weights, x, a0, c0, y_view, aT, cT, c_view, bool(training), _backend.get_num_threads(), run
-    return backend, call, y, (aT, cT) if lstm else (aT,), c
+    return backend, call, y, (aT, cT) if n_c else (aT,), c
 
 
 def forward_many(calls):
@@ -150,16 +151,15 @@ def _backward_call(tape, dy=None, dstate=None, dcells=None, layout="tmn", need_d
     """The backend of a call, its arguments there, and the Gradients whose arrays it will fill."""
     backend = _backend.owner("tape", tape)
     weights, T, m = tape.weights, tape.T, tape.m
-    dtype, n_a, n_h, lstm = DTYPES[weights.dtype], weights.n_a, weights.n_h, weights.cell == "lstm"
+    dtype, n_a, n_h, n_c = DTYPES[weights.dtype], weights.n_a, weights.n_h, weights.n_c
     permutation(layout)  # even where nothing has it
     if dy is not None:
         dy = check_sequence("dy", dy, dtype, layout, "n_a" if n_h == n_a else "n_h", n_h, T, m)
     if dcells is not None:
-        if not lstm:
-            got = f"got an array for a {weights.cell}"
-            raise ValueError(f"dcells: expected None, as only an lstm has cell states, {got}")
-        dcells = check_sequence("dcells", dcells, dtype, layout, "n_a", n_a, T, m)
-    daT, dcT = check_states("dstate", "T", dstate, lstm, dtype, m, n_a, n_h)
+        if not n_c:
+            raise ValueError(f"dcells: expected None for a {weights.cell}, which has no cell states, got an array")
+        dcells = check_sequence("dcells", dcells, dtype, layout, cell_axis(weights), n_c, T, m)
+    daT, dcT = check_states("dstate", "T", dstate, weights, dtype, m)
     rows, n_x = weights.gates * n_a, weights.n_x
     shapes = weights.extras.shapes() if weights.extras else {}
     if accumulate is None:
@@ -169,12 +169,12 @@ def _backward_call(tape, dy=None, dstate=None, dcells=None, layout="tmn", need_d
         *sums, extras = _earlier(accumulate, dtype, ((rows, n_x), (rows, n_h), (rows,), (rows,)), shapes)
     dx, dx_view = empty(T, m, n_x, dtype, layout) if need_dx else (None, None)
     da0 = np.empty((m, n_h), dtype)
-    dc0 = np.empty((m, n_a), dtype) if lstm else None
+    dc0 = np.empty((m, n_c), dtype) if n_c else None
     threads = _backend.get_num_threads()
     call = (
         tape, dy, daT, dcT, dcells, dx_view, da0, dc0, *sums, threads, extras, accumulate is not None
     )
-    return backend, call, Gradients(dx, (da0, dc0) if lstm else (da0,), *sums, extras)
+    return backend, call, Gradients(dx, (da0, dc0) if n_c else (da0,), *sums, extras)
 
 
 def _earlier(gradients, dtype, shapes, extra_shapes):

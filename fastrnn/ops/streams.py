@@ -6,7 +6,7 @@ import operator
 import numpy as np
 
 from .. import _backend, _check
-from .arguments import DTYPES
+from .arguments import DTYPES, cell_axis
 from .run import check_run
 from .sequence import forward
 
@@ -83,15 +83,15 @@ def set_states(stream, states, names=("states[0]", "states[1]")):
     _backend.owner("stream", stream)
     if states is None:
         return stream.write(None, None)
-    lstm, layers = stream.weights[0].cell == "lstm", len(stream.weights)
-    if not isinstance(states, (tuple, list)) or len(states) != 1 + lstm:
+    first, layers = stream.weights[0], len(stream.weights)
+    if not isinstance(states, (tuple, list)) or len(states) != 1 + (first.n_c > 0):
         got = f"{len(states)} of them" if isinstance(states, (tuple, list)) else type(states).__name__
-        raise ValueError(f"states: expected a tuple {'(a, c)' if lstm else '(a,)'}, got {got}")
+        raise ValueError(f"states: expected a tuple {'(a, c)' if first.n_c else '(a,)'}, got {got}")
     ready = [None, None]
     for k, (name, value) in enumerate(zip(names, states)):
         array = _check.floats(name, value, DTYPES[stream.dtype])
-        sizes = {"layers": layers, "capacity": stream.capacity, "n_h": stream.n_h, "n_a": stream.weights[0].n_a}
-        _check.shape(name, array, ("layers", "capacity", "n_a" if k or sizes["n_a"] == stream.n_h else "n_h"), sizes)
+        axis, n = (cell_axis(first), first.n_c) if k else ("n_a" if first.n_a == stream.n_h else "n_h", stream.n_h)
+        _check.shape(name, array, ("layers", "capacity", axis), {"layers": layers, "capacity": stream.capacity, axis: n})
         ready[k] = np.ascontiguousarray(array)
     stream.write(*ready)
 
@@ -123,7 +123,7 @@ def advance(stream, x):
 def _room(stream):
     first, layers = stream.weights[0], len(stream.weights)
     dtype = DTYPES[stream.dtype]
-    c = np.empty((layers, stream.capacity, first.n_a), dtype) if first.cell == "lstm" else None
+    c = np.empty((layers, stream.capacity, first.n_c), dtype) if first.n_c else None
     return np.empty((layers, stream.capacity, stream.n_h), dtype), c
 
 

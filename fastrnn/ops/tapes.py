@@ -5,14 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from .. import _backend, _check
-from .arguments import DTYPES, GATES, check_sequence, check_state, permutation
+from .arguments import DTYPES, GATES, cell_axis, check_sequence, check_state, permutation
 
 
 def tape(weights, x, values, *, layout="tmn"):
     """A tape from arrays, for whoever kept a forward pass in a form of his own.
 
     weights: without extras · x as for `forward` · values: a dict with the names that `tape_names(weights.cell)` has,
-    each in `layout` with n = n_a, the initial states "a0" and "c0" (m, n_a). Values are copied, x is referred to.
+    each in `layout` with n = n_a, the initial states "a0" and "c0" (m, n_a), an sLSTM's "c" and "c0" with 3 n_a. Values are
+    copied, x is referred to.
     Raises ValueError or TypeError naming the argument that does not fit.
     """
     backend = _backend.owner("weights", weights)
@@ -30,11 +31,12 @@ def tape(weights, x, values, *, layout="tmn"):
     ready = {}
     for name in names:
         label = f"values[{name!r}]"
+        axis, n = (cell_axis(weights), weights.n_c) if name in ("c0", "c") else ("n_a", n_a)
         if name in ("a0", "c0"):
-            ready[name] = check_state(label, values[name], dtype, m, n_a)
+            ready[name] = check_state(label, values[name], dtype, m, n, axis)
         else:
             # A tape's own form is not an array's: backends copy from and to contiguous ones.
-            ready[name] = np.ascontiguousarray(check_sequence(label, values[name], dtype, layout, "n_a", n_a, T, m))
+            ready[name] = np.ascontiguousarray(check_sequence(label, values[name], dtype, layout, axis, n, T, m))
     return backend.Tape(weights, x, ready)
 
 
@@ -49,7 +51,8 @@ def tape_names(cell):
 
 
 def read(tape, name, *, layout="tmn"):
-    """Copy one quantity out of a tape, in `layout` with n = n_a; "a0" and "c0" are (m, n_a). "a" and "a0" have n_h.
+    """Copy one quantity out of a tape, in `layout` with n = n_a; "a0" and "c0" are (m, n_a). "a" and "a0" have
+    n_h, an sLSTM's "c" and "c0" 3 n_a.
 
     States are those after zoneout. What stands past the end of a row means nothing.
     Raises ValueError for a name that the cell's tape does not hold; `tape_names` lists them.
@@ -59,7 +62,7 @@ def read(tape, name, *, layout="tmn"):
     _check.one_of("name", name, backend.TAPE_NAMES[weights.cell])
     order = permutation(layout)
     initial = name in ("a0", "c0")
-    n = weights.n_h if name in ("a0", "a") else weights.n_a
+    n = {"a": weights.n_h, "c": weights.n_c}.get(name[0] if initial else name, weights.n_a)
     out = np.empty((tape.m, n) if initial else (tape.T, tape.m, n), DTYPES[weights.dtype])
     tape.read(name, out)
     return out if initial else np.ascontiguousarray(out.transpose(order))

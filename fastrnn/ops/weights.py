@@ -32,7 +32,8 @@ class Extras(NamedTuple):
 def pack(cell, W_x, W_a, b_x=None, b_a=None, *, peephole=None, coupled=False, clip=None, projection=None, norm=None):
     """Copy one cell's parameters into the form that the active backend computes with.
 
-    cell: "rnn_tanh", "rnn_relu", "lstm" (gates i f g o), "gru_after" or "gru_before" (r z n), G = 1, 1, 4, 3, 3 gates.
+    cell: "rnn_tanh", "rnn_relu", "lstm" (gates i f g o), "gru_after" or "gru_before" (r z n), "slstm" (i f g o), G = 1, 1,
+    4, 3, 3, 4 gates.
     W_x (G n_a, n_x) · W_a (G n_a, n_h) · b_x, b_a (G n_a,) or None for zeros; all float32 or all float64. n_h, the
     width of the hidden state, is n_a but for a projection.
     peephole (3, n_a), lstm: the gates i f see the old cell, o the new one, each through a row of this.
@@ -49,6 +50,8 @@ def pack(cell, W_x, W_a, b_x=None, b_a=None, *, peephole=None, coupled=False, cl
     lstm                 c' = sigmoid(f) c + sigmoid(i) tanh(g), a' = sigmoid(o) tanh(c')
     gru_after            n = tanh(W_xn x + b_xn + sigmoid(r) (W_an a + b_an)), a' = (1 - sigmoid(z)) n + sigmoid(z) a
     gru_before           n = tanh(W_xn x + b_xn + W_an (sigmoid(r) a) + b_an), a' likewise
+    slstm                m' = max(log sigmoid(f) + m, i), in units of exp(m'): c' = sigmoid(f) c + exp(i) tanh(g),
+                         n' = sigmoid(f) n + exp(i), a' = sigmoid(o) c' / n'; it takes none of the arguments by keyword
 
     >>> import numpy as np
     >>> weights = pack("rnn_tanh", np.ones((2, 3)), np.zeros((2, 2)))
@@ -89,8 +92,10 @@ def pack(cell, W_x, W_a, b_x=None, b_a=None, *, peephole=None, coupled=False, cl
         if coupled:
             _only_lstm("coupled", cell, "False", repr(coupled))
         if clip is not None:
+            _not_slstm("clip", cell, clip)
             clip = _bound(clip)
         if norm is not None:
+            _not_slstm("norm", cell, "a dict")
             norm = _norms(norm, cell, W_a.dtype, rows, {rows: gates * n_a, "n_a": n_a})
         extras = Extras(peephole, bool(coupled), clip, projection, norm)
     return _backend.active().Weights(cell, np.ascontiguousarray(W_x), np.ascontiguousarray(W_a), *biases, extras)
@@ -99,6 +104,11 @@ def pack(cell, W_x, W_a, b_x=None, b_a=None, *, peephole=None, coupled=False, cl
 def _only_lstm(name, cell, wanted, got):
     if cell != "lstm":
         raise ValueError(f"{name}: expected {wanted}, as only an lstm has it, got {got} for a {cell}")
+
+
+def _not_slstm(name, cell, got):
+    if cell == "slstm":
+        raise ValueError(f"{name}: expected None for an slstm, got {got}")
 
 
 def _copy(name, value, dtype, axes, known):

@@ -9,14 +9,19 @@ def sigmoid(x):
     return np.where(x < 0, e, x.dtype.type(1)) / (1 + e)
 
 
+def log_sigmoid(x):
+    """log(1 / (1 + exp(-x))), exact where exp(-x) would overflow and where 1 + exp(-x) would round to 1."""
+    return np.minimum(x, x.dtype.type(0)) - np.log1p(np.exp(-np.abs(x)))
+
+
 def relu(x):
     return np.maximum(x, x.dtype.type(0))
 
 
-FUNCTIONS = {"exp": np.exp, "sigmoid": sigmoid, "tanh": np.tanh}
+FUNCTIONS = {"exp": np.exp, "sigmoid": sigmoid, "tanh": np.tanh, "log_sigmoid": log_sigmoid}
 
 
 def activate(name, x, out):
-    """Fill `out` with the function `name` ("exp", "sigmoid", "tanh") of each element of `x`."""
+    """Fill `out` with the function `name` ("exp", "sigmoid", "tanh", "log_sigmoid") of each element of `x`."""
     with np.errstate(all="ignore"):
         out[...] = FUNCTIONS[name](x)

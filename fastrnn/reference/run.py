@@ -1,6 +1,6 @@
 """What a run may ask beside a cell's step, the same for all cells: ends, segments, direction, masks.
 
-`run` has the fields of fastrnn.ops.Run. States are dicts: "a" (m, n_h) and, for an LSTM, "c" (m, n_a). A function and
+`run` has the fields of fastrnn.ops.Run. States are dicts: "a" (m, n_h) and, with cell states, "c" (m, n_c). A function and
 its gradient stand together; `rows` are the sequences that take part in step t.
 """
 

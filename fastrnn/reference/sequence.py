@@ -1,7 +1,8 @@
 """A cell over time: weights, tape, and the one loop forward and the one back that all cells share.
 
-Shapes: x (T, m, n_x), y and a (T, m, n_h), c (T, m, n_a), states (m, n_h) and (m, n_a); n_h is n_a but for a
-projection. All arrays are of the weights' dtype, and any of them may have any strides. Callers allocate what is filled
+Shapes: x (T, m, n_x), y and a (T, m, n_h), c (T, m, n_c), states (m, n_h) and (m, n_c); n_h is n_a but for a
+projection, and n_c is n_a for an LSTM, three blocks of n_a for an sLSTM, 0 for what has no cell state.
+All arrays are of the weights' dtype, and any of them may have any strides. Callers allocate what is filled
 here. What all cells do alike with ends of rows, resets, direction and masks stands in run.py.
 """
 
@@ -11,9 +12,11 @@ from .gru import gru_after_step, gru_after_step_grad, gru_before_step, gru_befor
 from .lstm import lstm_step, lstm_step_grad
 from .rnn import rnn_relu_step, rnn_relu_step_grad, rnn_tanh_step, rnn_tanh_step_grad
 from .run import PLAIN, finish, finish_grad, start, start_grad, taking_part, times, zones
+from .slstm import slstm_step, slstm_step_grad
 
-CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru_after", "gru_before")
-GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3}
+CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru_after", "gru_before", "slstm")
+GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 3, "slstm": 4}
+BLOCKS = {"lstm": 1, "slstm": 3}  # of n_a values in a row of cell states
 
 TAPE_NAMES = {
     "rnn_tanh": ("a0", "a"),
@@ -21,6 +24,7 @@ TAPE_NAMES = {
     "lstm": ("a0", "a", "c0", "c", "i", "f", "g", "o"),
     "gru_after": ("a0", "a", "r", "z", "n", "hn"),
     "gru_before": ("a0", "a", "r", "z", "n"),
+    "slstm": ("a0", "a", "c0", "c", "i", "f", "g", "o", "s"),
 }
 
 _INITIAL = ("a0", "c0")
@@ -31,6 +35,7 @@ _STEPS = {
     "lstm": (lstm_step, lstm_step_grad),
     "gru_after": (gru_after_step, gru_after_step_grad),
     "gru_before": (gru_before_step, gru_before_step_grad),
+    "slstm": (slstm_step, slstm_step_grad),
 }
 
 
@@ -47,6 +52,7 @@ class Weights:
         self.n_x = W_x.shape[1]
         self.n_a = W_a.shape[0] // self.gates
         self.n_h = W_a.shape[1]
+        self.n_c = BLOCKS.get(cell, 0) * self.n_a
         self.dtype = W_x.dtype.name
         self.W = {"x": W_x.copy(), "a": W_a.copy()}
         self.b = {side: np.zeros_like(W_x[:, 0]) if b is None else b.copy() for side, b in (("x", b_x), ("a", b_a))}
@@ -58,8 +64,8 @@ class Weights:
 class Tape:
     """What a training forward kept: x itself, and copies of values by name, those of TAPE_NAMES and maybe more.
 
-    `values` maps each name to (T, m, n_a), "a" to (T, m, n_h), at the places that the steps have in x; the initial
-    states "a0" and "c0" are (m, n_h) and (m, n_a). "a" and "c" are the states of every row after each step, whether or
+    `values` maps each name to (T, m, n_a), "a" to (T, m, n_h), "c" to (T, m, n_c), at the places that the steps
+    have in x; the initial states "a0" and "c0" are (m, n_h) and (m, n_c). "a" and "c" are the states of every row after each step, whether or
     not it took part. What a step makes goes past TAPE_NAMES where its gradient needs more: "sums" with a bound,
     "made_a" and "made_c", the states before zoneout.
     """
@@ -96,13 +102,14 @@ def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads, run):
     T, m = x.shape[:2]
     run = run or PLAIN
     state = {"a": np.zeros((m, weights.n_h), weights.dtype) if a0 is None else a0}
-    if weights.cell == "lstm":
-        state["c"] = np.zeros((m, weights.n_a), weights.dtype) if c0 is None else c0
+    if weights.n_c:
+        state["c"] = np.zeros((m, weights.n_c), weights.dtype) if c0 is None else c0
     values = {name + "0": value for name, value in state.items()}
     if training:
         for name in TAPE_NAMES[weights.cell]:
             if name not in _INITIAL:
-                values[name] = np.zeros((T, m, weights.n_h if name == "a" else weights.n_a), weights.dtype)
+                width = {"a": weights.n_h, "c": weights.n_c}.get(name, weights.n_a)
+                values[name] = np.zeros((T, m, width), weights.dtype)
     outputs = [(out, name) for out, name in ((y, "a"), (cells, "c")) if out is not None]
     if run.lengths is not None:
         for out, _ in outputs:
@@ -148,13 +155,13 @@ def _replaced(array, rows, value):
 def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, threads, extras, accumulate):
     """Go back through time: from dy, daT, dcT, dcells (None is zeros) fill all gradients.
 
-    dx may be None, dc0 is None but for an LSTM. extras: by name what is to be filled for peephole, projection, norm.
+    dx may be None, dc0 is None without cell states. extras: by name what is to be filled for peephole, projection, norm.
     What is filled is overwritten; with `accumulate` those of parameters are added to.
     """
     weights, x, run = tape.weights, tape._x, tape._run
     d = {"a": np.zeros((tape.m, weights.n_h), weights.dtype) if daT is None else daT}
-    if weights.cell == "lstm":
-        d["c"] = np.zeros((tape.m, weights.n_a), weights.dtype) if dcT is None else dcT
+    if weights.n_c:
+        d["c"] = np.zeros((tape.m, weights.n_c), weights.dtype) if dcT is None else dcT
     parameters = {"W_x": dW_x, "W_a": dW_a, "b_x": db_x, "b_a": db_a, **extras}
     if not accumulate:
         for total in parameters.values():

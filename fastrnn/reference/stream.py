@@ -25,8 +25,8 @@ class Stream:
         self.run, self._normalise, self._empty = run, normalise, empty
         self._a = np.zeros((len(weights), capacity, self.n_h), self.dtype)
         self._c = None
-        if weights[0].cell == "lstm":
-            self._c = np.zeros((len(weights), capacity, weights[0].n_a), self.dtype)
+        if weights[0].n_c:
+            self._c = np.zeros((len(weights), capacity, weights[0].n_c), self.dtype)
         self._inside = threading.Lock()
 
     @property
@@ -64,7 +64,7 @@ class Stream:
                 self._c[:, rows] = 0
 
     def read(self, a, c):
-        """Fill a (layers, capacity, n_h) and, unless None, c (layers, capacity, n_a) with all states."""
+        """Fill a (layers, capacity, n_h) and, unless None, c (layers, capacity, n_c) with all states."""
         with self._alone():
             a[...] = self._a
             if c is not None:
