@@ -144,17 +144,16 @@ typedef struct {
     real *scratch;              /* FR_PIECE · FR_SCRATCH reals */
 } fr_outer;
 
-/* Sums over rows, unit by unit, of a slot of dz: inner += Σ dz ∘ x, each of sums += Σ dz; groups [first, last) of units. */
+/* Sums over rows, unit by unit, of some slots of dz: inner += Σ dz ∘ x, sum += Σ dz; groups [first, last) of units. */
 typedef struct {
     ptrdiff_t first, last;
     ptrdiff_t rows;
     const real *const *dz;      /* [rows] rows of slots */
-    int slots, slot;
-    const real *const *x;       /* [rows] rows of x_slots slots */
-    int x_slots, x_slot;
+    int slots, x_slots;         /* slots a unit has there, and in x */
+    const real *const *x;       /* [rows] */
     ptrdiff_t n_a;
-    real *inner;                /* [n_a], or NULL */
-    real *sum[2];
+    int count, slot[4], x_slot[4];
+    real *inner[4], *sum[2][4]; /* for each slot [n_a]; sums may be NULL */
 } fr_columns;
 
 /* Layer normalisation of `count` slots of all units at once, one row after the other: hat = (x − mean) inverse, with
