@@ -8,6 +8,17 @@ FLOAT64 = np.dtype("float64")
 _NATIVE = {FLOAT32: FLOAT32, FLOAT64: FLOAT64}
 
 
+def as_array(name, value):
+    """`value` as an array of whatever type and shape; no masked arrays."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an array without a mask, which would be ignored; use .filled(value)")
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        # ragged lists, and foreign tensors that refuse to become arrays
+        raise TypeError(f"{name}: expected an array, got {type(value).__name__} ({error})") from error
+
+
 def floats(name, value, dtype=None):
     """`value` as a float32 or float64 array (of `dtype`, if given), native-endian and aligned.
 
@@ -15,13 +26,7 @@ def floats(name, value, dtype=None):
     """
     if type(value) is np.ndarray and value.dtype is dtype and value.flags.aligned:
         return value
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name}: expected an array without a mask, which would be ignored; use .filled(value)")
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:
-        # ragged lists, and foreign tensors that refuse to become arrays
-        raise TypeError(f"{name}: expected an array, got {type(value).__name__} ({error})") from error
+    array = as_array(name, value)
     found = array.dtype.newbyteorder("=")
     native = _NATIVE.get(found)
     if native is None or dtype is not None and native != dtype:

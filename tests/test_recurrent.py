@@ -7,7 +7,7 @@ import pickle
 import layers
 import numpy as np
 import pytest
-from layers import FROM_TMN, KINDS, N_A, N_X, each_kind, each_layout, numbers, parts, whole
+from layers import FROM_TMN, KINDS, N_A, N_X, differences, each_kind, each_layout, numbers, parts, whole
 
 import fastrnn
 from fastrnn import ops
@@ -171,20 +171,6 @@ def test_one_sequence_without_m(engine, kind, layout):
     assert np.array_equal(dx1, dx.squeeze(axis))
     assert all(np.array_equal(a, b[:, 0]) for a, b in zip(parts(dfirst1), parts(dfirst)))
     assert all(np.array_equal(grads1[name], grads[name]) for name in grads)
-
-
-def differences(f, array, indices, h=1e-6):
-    """Central differences of f() with respect to some elements of an array that f reads."""
-    found = []
-    for index in indices:
-        before = array[index]
-        array[index] = before + h
-        up = f()
-        array[index] = before - h
-        down = f()
-        array[index] = before
-        found.append((up - down) / (2 * h))
-    return np.array(found)
 
 
 @each_kind

@@ -60,8 +60,6 @@ typedef struct {
     int continues;           /* each sum starts from what stands in out, which is read in whole vectors; no bias then */
 } fr_project;
 
-/* Steps that take turns in going up and `down` the panels find the last of the step before still in the cache. */
-
 /* What a cell may do beyond the plain one, read at run time by the second kernel that each has.  Rows stand n_p apart, as
  * in the step. */
 typedef struct {
@@ -81,7 +79,7 @@ typedef struct {
 typedef struct {
     const fr_matrix *w;
     ptrdiff_t first, last;
-    int down;
+    int down;                  /* through the panels: steps in turns find what the one before read last still in cache */
     ptrdiff_t rows;
     const real *const *left;   /* [rows] left operand of the product */
     const real *const *a_prev; /* [rows] hidden states before the step */
@@ -105,7 +103,7 @@ typedef struct {
 typedef struct {
     const fr_matrix *w;
     ptrdiff_t first, last;
-    int down;
+    int down;                   /* as in the step forward */
     ptrdiff_t rows;
     const real *const *dz_next; /* [rows] slot gradients of the later step, or NULL: there is none */
     const real *dy;             /* gradient of the new hidden state from outside, n_p apart; NULL: the product brings all */

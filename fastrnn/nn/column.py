@@ -25,56 +25,68 @@ class Column:
     def forward(self, x, states, lengths, reset, training, cells=False):
         """Return y, the last states of all blocks, and the cells of the topmost, if asked for."""
         tapes, ends, top = [], [], len(self.blocks) - 1
-        for j, weights in enumerate(self.weights):
-            noise, layout = self.noise[j], self.layouts[j + 1]
-            if j and noise.below is not None:
-                x = thin(x, noise.below, self.dropout)
-            y, end, c, tape = ops.forward(
-                weights, turned(x, layout), states[j], layout=layout, training=training, cells=cells and j == top,
-                lengths=lengths, reset=reset if reset is None or layout == "tmn" else reset.T, reverse=self.reverse,
-                drop=noise.recurrent, zoneout=noise.zoneout,
-            )  # fmt: skip
-            x = turned(y, layout)
-            ends.append(end)
-            tapes.append(tape)
+        for j in range(len(self.blocks)):
+            if j and self.noise[j].below is not None:
+                x = thin(x, self.noise[j].below, self.dropout)
+            result = ops.forward(**self._call(j, x, states, lengths, reset, training, cells and j == top))
+            x = turned(result.y, self.layouts[j + 1])
+            ends.append(result.state)
+            tapes.append(result.tape)
         self.tapes = tapes if training else None
-        return x, ends, None if c is None else turned(c, layout)
-
-    def call(self, x, states, lengths, reset, training, cells=False):
-        """The arguments of ops.forward for a column of one block; `took` takes what it returns."""
-        noise, layout = self.noise[0], self.layouts[1]
-        return dict(
-            weights=self.weights[0], x=turned(x, layout), state=states[0], layout=layout, training=training, cells=cells,
-            lengths=lengths, reset=reset if reset is None or layout == "tmn" else reset.T, reverse=self.reverse,
-            drop=noise.recurrent, zoneout=noise.zoneout,
-        )  # fmt: skip
-
-    def took(self, result):
-        """What `forward` returns."""
-        layout = self.layouts[1]
-        self.tapes = None if result.tape is None else [result.tape]
-        return turned(result.y, layout), [result.state], None if result.cells is None else turned(result.cells, layout)
+        return x, ends, None if result.cells is None else turned(result.cells, self.layouts[-1])
 
     def backward(self, dy, dstates, dcells, need_dx, sums=None):
         """Return dx, the gradients of the first states, and ops' Gradients of each block, added to those in `sums`."""
         starts, found = [None] * len(self.blocks), [None] * len(self.blocks)
         for j in reversed(range(len(self.blocks))):
-            layout = self.layouts[j]
-            g = ops.backward(
-                self.tapes[j], None if dy is None else turned(dy, layout), dstates[j],
-                None if dcells is None else turned(dcells, layout), layout=layout, need_dx=need_dx or j > 0,
-                accumulate=None if sums is None else sums[j],
-            )  # fmt: skip
+            g = ops.backward(**self._call_back(j, dy, dstates, dcells, need_dx or j > 0, sums))
             starts[j], found[j] = g.dstate, g
-            dy, dcells = None if g.dx is None else turned(g.dx, layout), None
+            dy, dcells = None if g.dx is None else turned(g.dx, self.layouts[j]), None
             if j and self.noise[j].below is not None:
                 dy = thin(dy, self.noise[j].below, self.dropout)
         return dy, starts, found
 
+    def _call(self, j, x, states, lengths, reset, training, cells):
+        """The arguments of ops.forward for block j."""
+        noise, layout = self.noise[j], self.layouts[j + 1]
+        return dict(
+            weights=self.weights[j], x=turned(x, layout), state=states[j], layout=layout, training=training, cells=cells,
+            lengths=lengths, reset=reset if reset is None or layout == "tmn" else reset.T, reverse=self.reverse,
+            drop=noise.recurrent, zoneout=noise.zoneout,
+        )  # fmt: skip
+
+    def _call_back(self, j, dy, dstates, dcells, need_dx, sums=None):
+        """The arguments of ops.backward for block j."""
+        layout = self.layouts[j]
+        return dict(
+            tape=self.tapes[j], dy=None if dy is None else turned(dy, layout), dstate=dstates[j],
+            dcells=None if dcells is None else turned(dcells, layout), layout=layout, need_dx=need_dx,
+            accumulate=None if sums is None else sums[j],
+        )  # fmt: skip
+
+
+def _side_by_side(columns):
+    """Whether these are the two directions of a layer, one block each, that nothing else stands between."""
+    return len(columns) == 2 and all(type(column) is Column for column in columns)
+
 
 def forward(columns, x, states, lengths, reset, training, cells):
     """What `forward` of each column returns: one after the other, or two directions of one layer side by side."""
-    if len(columns) == 2 and all(type(column) is Column for column in columns):
-        calls = [column.call(x, start, lengths, reset, training, cells) for column, start in zip(columns, states)]
-        return [column.took(result) for column, result in zip(columns, ops.forward_many(calls))]
-    return [column.forward(x, start, lengths, reset, training, cells) for column, start in zip(columns, states)]
+    if not _side_by_side(columns):
+        return [column.forward(x, start, lengths, reset, training, cells) for column, start in zip(columns, states)]
+    calls = [column._call(0, x, start, lengths, reset, training, cells) for column, start in zip(columns, states)]
+    found = []
+    for column, result in zip(columns, ops.forward_many(calls)):
+        column.tapes = [result.tape] if training else None
+        c = None if result.cells is None else turned(result.cells, column.layouts[1])
+        found.append((turned(result.y, column.layouts[1]), [result.state], c))
+    return found
+
+
+def backward(columns, dys, dstates, dcells, need_dx):
+    """What `backward` of each column returns, likewise."""
+    each = list(zip(columns, dys, dstates, dcells))
+    if not _side_by_side(columns):
+        return [column.backward(dy, dstate, dc, need_dx) for column, dy, dstate, dc in each]
+    found = ops.backward_many([column._call_back(0, dy, dstate, dc, need_dx) for column, dy, dstate, dc in each])
+    return [(None if g.dx is None else turned(g.dx, column.layouts[0]), [g.dstate], [g]) for column, g in zip(columns, found)]

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .. import io
+from .. import io, ops
 
 LAYOUTS = ("tmn", "mtn", "nmt")     # (T, m, n), (m, T, n), (n, m, T): the last is the course's
 _KINDS = {}                         # name in a file -> class
@@ -51,13 +51,7 @@ def fraction(name, value):
 
 def plain(name, value):
     """`value` as a native-endian array, whatever its type and shape."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name}: expected an array without a mask, which would be ignored; use .filled(value)")
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:
-        # ragged lists, and foreign tensors that refuse to become arrays
-        raise TypeError(f"{name}: expected an array, got {type(value).__name__} ({error})") from error
+    array = ops.as_array(name, value)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 

@@ -23,7 +23,27 @@ def tape_of(layer, tape, kind):
     return tape
 
 
-class Linear(Layer):
+class _Affine(Layer):
+    """A layer with one affine map: `_names` are its matrix and its bias, if it has one."""
+
+    _names = "weight", "bias"
+
+    def _written(self, names):
+        self._pack = None       # (backend, packed weights), or None when out of date
+
+    def _weights(self):
+        """The weights, packed for the backend in force; packed again only after a write or a switch."""
+        backend, pack = ops.active(), self._pack
+        if pack is None or pack[0] is not backend:
+            pack = self._pack = backend, ops.pack_linear(*map(self._arrays.get, self._names))
+        return pack[1]
+
+    def __getstate__(self):
+        # Packed weights belong to this process and this machine; a copy packs its own.
+        return {**self.__dict__, "_pack": None}
+
+
+class Linear(_Affine):
     """y = x W^T + b along the feature axis, as torch.nn.Linear.
 
     x (..., in_features) and y (..., out_features), of `dtype`; with layout="nmt" the features come first:
@@ -51,20 +71,6 @@ class Linear(Layer):
             shapes["bias"] = (self.out_features,)
         self._declare(dict(in_features=self.in_features, out_features=self.out_features, bias=self.bias,
                            layout=self.layout, dtype=dtype.name), shapes, dtype)
-
-    def _written(self, names):
-        self._pack = None       # (backend, packed weights), or None when out of date
-
-    def _weights(self):
-        """The weights, packed for the backend in force; packed again only after a write or a switch."""
-        backend, pack = ops.active(), self._pack
-        if pack is None or pack[0] is not backend:
-            pack = self._pack = backend, ops.pack_linear(self._arrays["weight"], self._arrays.get("bias"))
-        return pack[1]
-
-    def __getstate__(self):
-        # Packed weights belong to this process and this machine; a copy packs its own.
-        return {**self.__dict__, "_pack": None}
 
     def __call__(self, x):
         """Return y for x."""

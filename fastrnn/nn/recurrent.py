@@ -5,7 +5,7 @@ from .. import ops
 from .axes import TO_TMN, check_lengths, check_reset, turned, with_m, without_m
 from .blocks import Block
 from .checkpoint import Checkpointed
-from .column import Column, forward
+from .column import Column, backward, forward
 from .layer import Layer, count, fraction, pick_dtype, pick_layout, plain, uniform
 from .merge import merged, side_by_side, split, width
 from .noise import NONE, Noise, draw, thin
@@ -177,7 +177,8 @@ class _Recurrent(Layer):
                 x = thin(x, below, self.dropout)
             if checkpoint is not None:
                 columns = [Checkpointed(column, checkpoint) for column in columns]
-            starts = [states[len(ends) + k * len(columns[0].blocks):][:len(columns[0].blocks)] for k in range(len(columns))]
+            each = len(columns[0].blocks)
+            starts = [states[j:j + each] for j in range(len(ends), len(ends) + each * len(columns), each)]
             ys = []
             for y, end, c in forward(columns, x, starts, lengths, reset, training, cells):
                 ys.append((y, c))
@@ -242,10 +243,9 @@ class _Recurrent(Layer):
             dys, dcs = ((dy,), (dcells,)) if D == 1 else (
                 split(merge, dy, tape.factors[level]), split("concat", dcells, None))
             dx, here = None, []
-            for column, dy_part, dc_part in zip(columns, dys, dcs):
-                j = D * level + len(here)
-                part, start, found = column.backward(
-                    dy_part, dstates[j:j + len(column.blocks)], dc_part, need_dx or level > 0)
+            each = len(columns[0].blocks)
+            lasts = [dstates[j:j + each] for j in range(D * level, D * level + each * len(columns), each)]
+            for column, (part, start, found) in zip(columns, backward(columns, dys, lasts, dcs, need_dx or level > 0)):
                 here += start
                 dx = part if dx is None else np.add(dx, part, out=dx)
                 for block, noise, g in zip(column.blocks, column.noise, found):

@@ -3,7 +3,7 @@ import numpy as np
 
 from .. import ops
 from .layer import Layer, count, pick_dtype, pick_layout, plain, uniform
-from .linear import tape_of
+from .linear import _Affine, tape_of
 
 _SHAPE = {"tmn": "(T, m, n)", "mtn": "(m, T, n)", "nmt": "(n, m, T)"}
 
@@ -119,10 +119,11 @@ def _back(layer, kind, dh, tape, dstate, layout=None):
     return dinputs, layer._joined(dh0, single)
 
 
-class _Gated(_Scan):
+class _Gated(_Affine, _Scan):
     """A scan whose operands are affine in x: weight_ih_l0 (K hidden_size, input_size), bias_ih_l0 (K hidden_size,)."""
 
     _kind, _operands = None, None
+    _names = "weight_ih_l0", "bias_ih_l0"
 
     def __init__(self, input_size, hidden_size, bias=True, batch_first=False, *, layout=None, dtype=np.float32, seed=None):
         self._setup(input_size=input_size, hidden_size=hidden_size, bias=bias, layout=pick_layout(layout, batch_first),
@@ -139,20 +140,6 @@ class _Gated(_Scan):
             shapes["bias_ih_l0"] = (rows,)
         self._declare(dict(input_size=self.input_size, hidden_size=self.hidden_size, bias=self.bias, layout=self.layout,
                            dtype=dtype.name), shapes, dtype)
-
-    def _written(self, names):
-        self._pack = None       # (backend, packed weights), or None when out of date
-
-    def _weights(self):
-        """The weights, packed for the backend in force; packed again only after a write or a switch."""
-        backend, pack = ops.active(), self._pack
-        if pack is None or pack[0] is not backend:
-            pack = self._pack = backend, ops.pack_linear(self._arrays["weight_ih_l0"], self._arrays.get("bias_ih_l0"))
-        return pack[1]
-
-    def __getstate__(self):
-        # Packed weights belong to this process and this machine; a copy packs its own.
-        return {**self.__dict__, "_pack": None}
 
     def _run(self, x, state):
         x, single = self._sequences("x", x, self.input_size)

@@ -6,6 +6,7 @@ hidden states (m, n_h) where a projection makes them narrower.
 """
 
 from .._backend import active
+from .._check import as_array
 from .elementwise import activate
 from .positions import add_rows, linear, linear_backward, loss, pack_linear, take_rows
 from .run import Run
@@ -15,10 +16,9 @@ from .streams import advance, clear, set_states, states, stream
 from .tapes import read, tape, tape_names
 from .weights import Extras, pack
 
-# `active` is for layers, which know ops and not what is below it.
+# `active` and `as_array` are for layers, which know ops and not what is below it.
 __all__ = [
-    "Extras", "Gradients", "Result", "Run", "activate", "active", "add_rows", "advance", "backward", "backward_many", "clear",
-    "forward", "forward_many",
-    "linear", "linear_backward", "loss", "pack", "pack_linear", "read", "scan", "scan_backward", "set_states", "states",
-    "stream", "take_rows", "tape", "tape_names",
+    "Extras", "Gradients", "Result", "Run", "activate", "active", "add_rows", "advance", "as_array", "backward",
+    "backward_many", "clear", "forward", "forward_many", "linear", "linear_backward", "loss", "pack", "pack_linear", "read",
+    "scan", "scan_backward", "set_states", "states", "stream", "take_rows", "tape", "tape_names",
 ]  # fmt: skip
