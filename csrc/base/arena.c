@@ -13,33 +13,64 @@ typedef union {
     char line[FR_LINE];
 } header;
 
-/* A training loop asks for the same tape and the same workspace at every step.  Given back to the system, their pages
- * would be zeroed and mapped again each time, which takes as long as the kernels do.  So the last few blocks wait here:
- * at most KEPT of them, none above LARGEST, hence 64 MiB in all.  A sanitizer must see every block come and go. */
+/* A training loop asks for the same tapes and the same workspaces at every step.  Given back to the system, their pages
+ * would be zeroed and mapped again each time, which takes as long as the kernels do.  So the last few blocks wait here: at
+ * most KEPT of them, none above LARGEST, 64 MiB in all.  What is no longer asked for makes room in turn.  A sanitizer must
+ * see every block come and go. */
 #define SMALLEST ((size_t)64 << 10)
-#define LARGEST ((size_t)16 << 20)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define KEPT 0
+#define LARGEST ((size_t)0)
 #else
-#define KEPT 4
+#define LARGEST ((size_t)16 << 20)
 #endif
-static _Atomic(header *) kept[KEPT + 1];
+#define ALL ((size_t)64 << 20)
+#define KEPT 8
+static _Atomic(header *) kept[KEPT];
+static atomic_size_t waiting; /* bytes of all that are kept, or about to be */
+static atomic_uint turn;
+
+static int keepable(size_t bytes) { return bytes >= SMALLEST && bytes <= LARGEST; }
+
+static void drop(header *block) {
+    if (!block) return;
+    atomic_fetch_sub_explicit(&waiting, block->bytes, memory_order_relaxed);
+    free(block);
+}
 
 static header *take_kept(size_t bytes) {
     for (int i = 0; i < KEPT; i++) {
         header *block = atomic_exchange_explicit(&kept[i], NULL, memory_order_acquire);
         if (!block) continue;
-        if (block->bytes >= bytes && block->bytes / 2 <= bytes) return block;
+        if (block->bytes >= bytes && block->bytes / 2 <= bytes) {
+            atomic_fetch_sub_explicit(&waiting, block->bytes, memory_order_relaxed);
+            return block;
+        }
         header *empty = NULL;
         if (!atomic_compare_exchange_strong_explicit(&kept[i], &empty, block, memory_order_release, memory_order_relaxed))
-            free(block); /* another thread has put one of its own here meanwhile */
+            drop(block); /* another thread has put one of its own here meanwhile */
     }
     return NULL;
 }
 
+static header *next_out(header *in) {
+    const unsigned i = atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) % KEPT;
+    return atomic_exchange_explicit(&kept[i], in, memory_order_acq_rel);
+}
+
+static void keep(header *block) {
+    size_t all = atomic_fetch_add_explicit(&waiting, block->bytes, memory_order_relaxed) + block->bytes;
+    for (int i = 0; i < KEPT && all > ALL; i++, all = atomic_load_explicit(&waiting, memory_order_relaxed)) drop(next_out(NULL));
+    for (int i = 0; i < KEPT; i++) {
+        header *empty = NULL;
+        if (atomic_compare_exchange_strong_explicit(&kept[i], &empty, block, memory_order_release, memory_order_relaxed))
+            return;
+    }
+    drop(next_out(block));
+}
+
 void *fr_alloc(size_t bytes) {
     if (bytes > SIZE_MAX - 4 * FR_HUGE_PAGE) return NULL;
-    header *block = bytes >= SMALLEST && bytes <= LARGEST ? take_kept(bytes) : NULL;
+    header *block = keepable(bytes) ? take_kept(bytes) : NULL;
     if (!block) {
         const size_t unit = bytes >= 2 * FR_HUGE_PAGE ? FR_HUGE_PAGE : FR_LINE;
         const size_t whole = (bytes + sizeof(header) + unit - 1) / unit * unit; /* C11 wants a multiple of the alignment */
@@ -56,11 +87,8 @@ void *fr_alloc(size_t bytes) {
 void fr_free(void *memory) {
     if (!memory) return;
     header *block = (header *)memory - 1;
-    if (block->bytes >= SMALLEST && block->bytes <= LARGEST)
-        for (int i = 0; i < KEPT; i++) {
-            header *empty = NULL;
-            if (atomic_compare_exchange_strong_explicit(&kept[i], &empty, block, memory_order_release, memory_order_relaxed))
-                return;
-        }
-    free(block);
+    if (keepable(block->bytes))
+        keep(block);
+    else
+        free(block);
 }
