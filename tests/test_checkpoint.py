@@ -7,7 +7,9 @@ import pytest
 from layers import FROM_TMN, M, N_X, each_layout, initial, inputs, make, numbers, same
 
 import fastrnn
+from fastrnn import ops
 from fastrnn.nn import LSTM
+from fastrnn.nn.axes import turned
 
 STEPS = 37          # two blocks of 16 steps, and some
 LENGTHS = {"whole": None, "ragged": np.array([20, 37, 0]), "one ends with a chunk": np.array([16, 33, 32])}
@@ -145,3 +147,34 @@ def test_memory_is_that_of_a_chunk():
     one_quantity = 160 * 8 * 64 * 4
     assert sizes[None][0] > 12 * one_quantity       # two layers of a, c, i, f, g, o
     assert sizes[16][0] < 0.6 * one_quantity and sizes[16][1] < sizes[None][1] / 3
+
+
+@pytest.mark.parametrize("layout", ["tmn", "mtn", "nmt"])
+def test_results_into_parts_of_larger_arrays(engine, layout):
+    """`out` of ops, which chunks write their y and dx to: the bits of new arrays, and nothing around them."""
+    rng = np.random.default_rng(0)
+    weights = ops.pack("lstm", *(rng.standard_normal(shape).astype(np.float32) for shape in ((20, 3), (20, 5))))
+    T, m = 7, 2
+    x, dy = (turned(rng.standard_normal((T, m, n)).astype(np.float32), layout) for n in (3, 5))
+    plain = ops.forward(weights, x, layout=layout, training=True, lengths=[7, 4])
+    grads = ops.backward(plain.tape, dy, layout=layout)
+    wholes = [np.full((T + 2, m, n), 7, np.float32) for n in (5, 3)]
+    y, dx = (turned(whole[1:-1], layout) for whole in wholes)
+    again = ops.forward(weights, x, layout=layout, training=True, lengths=[7, 4], out=y)
+    back = ops.backward(again.tape, dy, layout=layout, out=dx)
+    assert again.y is y and back.dx is dx and same(plain.y, y) and same(grads.dx, dx)
+    assert all((whole[[0, -1]] == 7).all() for whole in wholes)
+
+
+def test_out_is_checked():
+    weights, x = ops.pack("rnn_tanh", np.ones((1, 1)), np.ones((1, 1))), np.ones((4, 2, 1))
+    fixed = np.empty((4, 2, 1))
+    fixed.flags.writeable = False
+    with pytest.raises(TypeError, match="out: expected float64 like the weights, got float32"):
+        ops.forward(weights, x, out=np.empty((4, 2, 1), np.float32))
+    with pytest.raises(TypeError, match="out: expected float64 like the weights, got list"):
+        ops.forward(weights, x, out=[1.0])
+    with pytest.raises(ValueError, match="out: expected an array that can be written to"):
+        ops.forward(weights, x, out=fixed)
+    with pytest.raises(ValueError, match="out: expected shape"):
+        ops.forward(weights, x, out=np.empty((3, 2, 1)))

@@ -22,11 +22,13 @@ class Chunk(NamedTuple):
     inside: Any
     fresh: Any
 
+    def place(self, whole):
+        """Where a result of the chunk goes at once: its part of `whole`, or None where `put` must bring it there."""
+        return whole[self.at] if self.inside is None else None
+
     def put(self, whole, part):
-        """Write the chunk's `part` to where it stands in `whole`, which is zero before."""
-        if self.inside is None:
-            whole[self.at] = part
-        else:
+        """Write the chunk's `part` to where it stands in `whole`, which is zero before, unless it was made there."""
+        if self.inside is not None:
             times, rows = (np.broadcast_to(index, self.inside.shape)[self.inside] for index in self.at)
             whole[times, rows] = part[self.inside]
 
@@ -72,21 +74,21 @@ class Checkpointed(Column):
         """As Column.forward, and keep the states at the start of each chunk."""
         T, m, _ = x.shape
         starts, y = [], empty((T, m, self.blocks[-1].n_h), self.layouts[-1], x.dtype)
-        if lengths is not None:
+        if lengths is not None and self.reverse:
             y[...] = 0
         for chunk in chunks(T, m, self.every, lengths, reset, self.reverse):
             states = chunk.entered(states)
             starts.append((chunk, states))
-            part, states = self._run(chunk, x, states, reset, False)[1]
+            part, states = self._run(chunk, x, states, reset, False, chunk.place(y))[1]
             chunk.put(y, part)
         self.kept = x, reset, starts
         return y, states, None
 
-    def _run(self, chunk, x, states, reset, training):
+    def _run(self, chunk, x, states, reset, training, out=None):
         """The column of a chunk, and what its forward returned but for the cells."""
         column = self.part(chunk.at)
         reset = None if reset is None else reset[chunk.at]
-        return column, column.forward(x[chunk.at], states, chunk.lengths, reset, training)[:2]
+        return column, column.forward(x[chunk.at], states, chunk.lengths, reset, training, out=out)[:2]
 
     def backward(self, dy, dstates, dcells, need_dx):
         """As Column.backward."""
@@ -94,11 +96,12 @@ class Checkpointed(Column):
         dx, sums = None, None
         if need_dx:
             dx = empty(x.shape, self.layouts[0], x.dtype)
-            dx[...] = 0
+            if any(chunk.inside is not None for chunk, _ in starts):
+                dx[...] = 0
         for chunk, states in reversed(starts):
             column, _ = self._run(chunk, x, states, reset, True)
             dy_part, dcells_part = (None if d is None else d[chunk.at] for d in (dy, dcells))
-            part, dstates, sums = column.backward(dy_part, dstates, dcells_part, need_dx, sums)
+            part, dstates, sums = column.backward(dy_part, dstates, dcells_part, need_dx, sums, chunk.place(dx) if need_dx else None)
             dstates = chunk.entered(dstates)
             if need_dx:
                 chunk.put(dx, part)

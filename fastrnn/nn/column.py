@@ -22,44 +22,73 @@ class Column:
         noise = [each.part(at) for each in self.noise]
         return Column(self.blocks, self.weights, noise, self.layouts, self.dropout)
 
-    def forward(self, x, states, lengths, reset, training, cells=False):
-        """Return y, the last states of all blocks, and the cells of the topmost, if asked for."""
+    def forward(self, x, states, lengths, reset, training, cells=False, out=None):
+        """Return y (`out`, if that is given), the last states of all blocks, and the cells of the topmost, if asked for."""
         tapes, ends, top = [], [], len(self.blocks) - 1
         for j in range(len(self.blocks)):
             if j and self.noise[j].below is not None:
                 x = thin(x, self.noise[j].below, self.dropout)
-            result = ops.forward(**self._call(j, x, states, lengths, reset, training, cells and j == top))
+            result = ops.forward(**self._call(j, x, states, lengths, reset, training, cells and j == top,
+                                              out if j == top else None))
             x = turned(result.y, self.layouts[j + 1])
             ends.append(result.state)
             tapes.append(result.tape)
         self.tapes = tapes if training else None
         return x, ends, None if result.cells is None else turned(result.cells, self.layouts[-1])
 
-    def backward(self, dy, dstates, dcells, need_dx, sums=None):
-        """Return dx, the gradients of the first states, and ops' Gradients of each block, added to those in `sums`."""
+    def backward(self, dy, dstates, dcells, need_dx, sums=None, out=None):
+        """Return dx (`out`, if that is given), the gradients of the first states, and ops' Gradients of each block, added
+        to those in `sums`."""
         starts, found = [None] * len(self.blocks), [None] * len(self.blocks)
         for j in reversed(range(len(self.blocks))):
-            g = ops.backward(**self._call_back(j, dy, dstates, dcells, need_dx or j > 0, sums))
+            g = ops.backward(**self._call_back(j, dy, dstates, dcells, need_dx or j > 0, sums, None if j else out))
             starts[j], found[j] = g.dstate, g
             dy, dcells = None if g.dx is None else turned(g.dx, self.layouts[j]), None
             if j and self.noise[j].below is not None:
                 dy = thin(dy, self.noise[j].below, self.dropout)
         return dy, starts, found
 
-    def _call(self, j, x, states, lengths, reset, training, cells):
+    def _call(self, j, x, states, lengths, reset, training, cells, out=None):
         """The arguments of ops.forward for block j."""
         noise, layout = self.noise[j], self.layouts[j + 1]
         return dict(
             weights=self.weights[j], x=turned(x, layout), state=states[j], layout=layout, training=training, cells=cells,
             lengths=lengths, reset=reset if reset is None or layout == "tmn" else reset.T, reverse=self.reverse,
-            drop=noise.recurrent, zoneout=noise.zoneout,
+            drop=noise.recurrent, zoneout=noise.zoneout, out=None if out is None else turned(out, layout),
         )  # fmt: skip
 
-    def _call_back(self, j, dy, dstates, dcells, need_dx, sums=None):
+    def _call_back(self, j, dy, dstates, dcells, need_dx, sums=None, out=None):
         """The arguments of ops.backward for block j."""
         layout = self.layouts[j]
         return dict(
             tape=self.tapes[j], dy=None if dy is None else turned(dy, layout), dstate=dstates[j],
             dcells=None if dcells is None else turned(dcells, layout), layout=layout, need_dx=need_dx,
-            accumulate=None if sums is None else sums[j],
+            accumulate=None if sums is None else sums[j], out=None if out is None else turned(out, layout),
         )  # fmt: skip
+
+
+def _side_by_side(columns):
+    """Whether these are the two directions of a layer, one block each, that nothing else stands between."""
+    return len(columns) == 2 and all(type(column) is Column for column in columns)
+
+
+def forward(columns, x, states, lengths, reset, training, cells):
+    """What `forward` of each column returns: one after the other, or two directions of one layer side by side."""
+    if not _side_by_side(columns):
+        return [column.forward(x, start, lengths, reset, training, cells) for column, start in zip(columns, states)]
+    calls = [column._call(0, x, start, lengths, reset, training, cells) for column, start in zip(columns, states)]
+    found = []
+    for column, result in zip(columns, ops.forward_many(calls)):
+        column.tapes = [result.tape] if training else None
+        c = None if result.cells is None else turned(result.cells, column.layouts[1])
+        found.append((turned(result.y, column.layouts[1]), [result.state], c))
+    return found
+
+
+def backward(columns, dys, dstates, dcells, need_dx):
+    """What `backward` of each column returns, likewise."""
+    each = list(zip(columns, dys, dstates, dcells))
+    if not _side_by_side(columns):
+        return [column.backward(dy, dstate, dc, need_dx) for column, dy, dstate, dc in each]
+    found = ops.backward_many([column._call_back(0, dy, dstate, dc, need_dx) for column, dy, dstate, dc in each])
+    return [(None if g.dx is None else turned(g.dx, column.layouts[0]), [g.dstate], [g]) for column, g in zip(columns, found)]
