@@ -70,7 +70,7 @@ typedef struct {
     int coupled;                /* f = 1 − i (LSTM) */
     int complete;               /* the slots hold whole sums already, and no product brings more */
     real stay_a, stay_c;        /* zoneout on average: so much of the old state, and the rest of the new */
-    const real *keep_a, *keep_c; /* zoneout drawn: rows of 0 and 1, which keeps the old value; or NULL */
+    const unsigned char *keep_a, *keep_c; /* zoneout drawn: rows of bytes, of which any but 0 keeps the old value; or NULL */
     const real *drop;           /* rows of the mask that the product's operand went through, or NULL */
     const real *hat, *gain, *shift; /* LSTM whose new cell is normalised: rows, and one row each; see norm.inc */
 } fr_variant;

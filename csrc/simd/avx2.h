@@ -96,5 +96,18 @@ FR_INLINE v_t v_ldexp(v_t v, v_t n)
 
 FR_INLINE v_m v_lt(v_t a, v_t b) { return V_OP(cmp)(a, b, _CMP_LT_OQ); }
 FR_INLINE v_m v_le(v_t a, v_t b) { return V_OP(cmp)(a, b, _CMP_LE_OQ); }
+
+FR_INLINE v_m v_flags(const unsigned char *p)
+{
+#if FR_BITS == 32
+    const __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p));
+    return _mm256_castsi256_ps(_mm256_cmpgt_epi32(wide, _mm256_setzero_si256()));
+#else
+    int four;
+    __builtin_memcpy(&four, p, sizeof four);
+    return _mm256_castsi256_pd(_mm256_cmpgt_epi64(_mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four)), _mm256_setzero_si256()));
+#endif
+}
+
 FR_INLINE v_m v_isnan(v_t v) { return V_OP(cmp)(v, v, _CMP_UNORD_Q); }
 FR_INLINE v_t v_select(v_m m, v_t a, v_t b) { return V_OP(blendv)(b, a, m); }

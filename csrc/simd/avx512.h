@@ -111,5 +111,17 @@ FR_INLINE v_t v_pow2(v_t t) { return _mm512_castsi512_pd(_mm512_slli_epi64(_mm51
 
 FR_INLINE v_m v_lt(v_t a, v_t b) { return V_MASK_OP(cmp)(a, b, _CMP_LT_OQ); }
 FR_INLINE v_m v_le(v_t a, v_t b) { return V_MASK_OP(cmp)(a, b, _CMP_LE_OQ); }
+
+/* Set where the byte is not zero. */
+FR_INLINE v_m v_flags(const unsigned char *p)
+{
+#if FR_BITS == 32
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+#else
+    const __m128i bytes = _mm_loadl_epi64((const __m128i *)(const void *)p);
+#endif
+    return (v_m)_mm_test_epi8_mask(bytes, bytes);
+}
+
 FR_INLINE v_m v_isnan(v_t v) { return V_MASK_OP(cmp)(v, v, _CMP_UNORD_Q); }
 FR_INLINE v_t v_select(v_m m, v_t a, v_t b) { return V_OP(mask_blend)(m, b, a); } /* m ? a : b */

@@ -59,6 +59,14 @@ FR_INLINE v_t v_fnma(v_t a, v_t b, v_t c) { return V_OP(vfmsq)(c, a, b); }
 
 FR_INLINE v_m v_lt(v_t a, v_t b) { return V_OP(vcltq)(a, b); }
 FR_INLINE v_m v_le(v_t a, v_t b) { return V_OP(vcleq)(a, b); }
+
+FR_INLINE v_m v_flags(const unsigned char *p)
+{
+    real lanes[V_LANES];
+    for (int i = 0; i < V_LANES; i++) lanes[i] = p[i];
+    return v_lt(v_zero(), v_load(lanes));
+}
+
 FR_INLINE v_t v_select(v_m m, v_t a, v_t b) { return V_OP(vbslq)(m, a, b); }
 
 /* Compare and select: FMIN and FMAX would answer NaN for a NaN on either side, the others answer b. */

@@ -84,6 +84,13 @@ FR_INLINE v_t v_fnma(v_t a, v_t b, v_t c) { return c - a * b; }
 
 FR_INLINE v_m v_lt(v_t a, v_t b) { return (v_m)(a < b); }
 FR_INLINE v_m v_le(v_t a, v_t b) { return (v_m)(a <= b); }
+
+FR_INLINE v_m v_flags(const unsigned char *p)
+{
+    real lanes[V_LANES];
+    for (int i = 0; i < V_LANES; i++) lanes[i] = p[i];
+    return v_lt(v_zero(), v_load(lanes));
+}
 FR_INLINE v_m v_isnan(v_t v) { return (v_m)(v != v); }
 FR_INLINE v_t v_select(v_m m, v_t a, v_t b) { return (v_t)((m & (v_m)a) | (~m & (v_m)b)); }
 FR_INLINE v_t v_min(v_t a, v_t b) { return v_select(v_lt(a, b), a, b); }

@@ -9,43 +9,34 @@ def width(merge, directions, n):
     return n * directions if merge == "concat" else n
 
 
-def side_by_side(both, layout):
-    """Features of the forward direction first, contiguous in `layout`."""
-    forth, back = both
+def side_by_side(forth, back, layout):
+    """Both, features of the forward direction first, contiguous in `layout`."""
     out = empty((*forth.shape[:2], 2 * forth.shape[2]), layout, forth.dtype)
     return np.concatenate((forth, back), axis=2, out=out)
 
 
-def merged(merge, both, layout):
-    """What the two outputs become: a new array, contiguous in `layout`."""
+def merged(merge, forth, back, layout):
+    """What the two outputs become: a new array, contiguous in `layout`, or for "sum" and "ave" `forth` itself."""
     if merge == "concat":
-        return side_by_side(both, layout)
-    forth, back = both
+        return side_by_side(forth, back, layout)
     if merge == "mul":
         return forth * back         # gradients need both
-    out = forth + back
+    forth += back
     if merge == "ave":
-        out *= 0.5
-    return out
-
-
-def halves(view):
-    """The features of each direction, which stand side by side: a view with an axis for the two in front; None of None."""
-    if view is None:
-        return None
-    T, m, n = view.shape
-    return view.reshape(T, m, 2, n // 2).transpose(2, 0, 1, 3)
+        forth *= 0.5
+    return forth
 
 
 def split(merge, dy, factors):
-    """The gradients of the two outputs from that of their merge: with an axis for the two in front, side by side as they
-    came, or one array if both are the same.
-
-    factors: for "mul", the outputs.
-    """
-    if dy is None or merge in ("concat", "sum"):
-        return dy
+    """The gradients of the two outputs from that of their merge; for "mul", `factors` are the outputs."""
+    if dy is None:
+        return None, None
+    if merge == "concat":
+        n = dy.shape[2] // 2
+        return dy[:, :, :n], dy[:, :, n:]
     if merge == "mul":
         forth, back = factors
-        return np.stack((dy * back, dy * forth))
-    return dy * dy.dtype.type(0.5)
+        return dy * back, dy * forth
+    if merge == "ave":
+        dy = dy * dy.dtype.type(0.5)
+    return dy, dy
