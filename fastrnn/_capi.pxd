@@ -1,7 +1,8 @@
-# The C interface, line for line as csrc/fastrnn.h has it; and one function of Python's, declared here without Cython's
-# own check, because what a signal handler raises must stay set until the C call has come back.
+# The C interface, line for line as csrc/fastrnn.h has it; and two functions of Python's, the first declared here without
+# Cython's own check, because what a signal handler raises must stay set until the C call has come back.
 cdef extern from "Python.h":
     int PyErr_CheckSignals()
+    unsigned long PyThread_get_thread_ident()
 
 cdef extern from "fastrnn.h" nogil:
     ctypedef enum fr_status:

@@ -5,12 +5,13 @@ Same names, parameters and results as `fastrnn.reference`, which is the specific
 checked in `fastrnn.ops`; what is checked again here is only what would make C read or write where it must not.
 """
 
+import os
 import threading
 
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 )
-from cpython.mem cimport PyMem_Calloc, PyMem_Free
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from fastrnn._capi cimport *
 
 CELLS = ("rnn_tanh", "rnn_relu", "lstm", "gru_after", "gru_before", "slstm")
@@ -71,9 +72,21 @@ cdef int _interrupted() noexcept nogil:
         return PyErr_CheckSignals()
 
 
+cdef unsigned long _main_thread = 0
+
+
+def _remember_main_thread():
+    global _main_thread
+    _main_thread = threading.main_thread().ident
+
+
+_remember_main_thread()
+os.register_at_fork(after_in_child=_remember_main_thread)
+
+
 # Signals act in the main thread alone; any other would only wait for the GIL.
-cdef fr_interrupt _question() except? NULL:
-    if threading.get_ident() == threading.main_thread().ident:
+cdef fr_interrupt _question() noexcept:
+    if PyThread_get_thread_ident() == _main_thread:
         return _interrupted
     return NULL
 
@@ -120,22 +133,53 @@ cdef Py_buffer *_hold(Held *held, object array, int flags, int itemsize) except 
     return view
 
 
+# The arrays (T, m, n) of several calls.
+cdef struct Steps:
+    fr_array first
+    Py_ssize_t apart  # bytes from one to the next
+
+
+cdef fr_array _at(Steps *all, Py_ssize_t k) noexcept:
+    cdef fr_array result = all.first
+    if result.data != NULL:
+        result.data = <char *>result.data + k * all.apart
+    return result
+
+
+cdef Steps _all_steps(Held *held, object array, Py_ssize_t count, Py_ssize_t T, Py_ssize_t m, Py_ssize_t n, int itemsize,
+                      int flags):
+    """A (count, T, m, n) array with any strides; or one (T, m, n) of all calls, not to be written if there are several; or
+    one (T, m, count n) with the features of all side by side; or None."""
+    cdef Steps none
+    none.first.data = NULL
+    none.first.t = none.first.m = none.first.n = none.apart = 0
+    if array is None:
+        return none
+    return _strided(_hold(held, array, PyBUF_STRIDES | flags, itemsize), count, T, m, n, itemsize, flags)
+
+
+cdef Steps _strided(Py_buffer *view, Py_ssize_t count, Py_ssize_t T, Py_ssize_t m, Py_ssize_t n, int itemsize, int flags):
+    cdef Steps result
+    cdef int lead = view.ndim - 3
+    result.apart = 0
+    if lead == 1 and view.shape[0] == count and view.shape[3] == n:
+        result.apart = view.strides[0]
+    elif lead == 0 and view.shape[2] == count * n:
+        result.apart = n * view.strides[2]
+    elif lead != 0 or view.shape[2] != n or flags & PyBUF_WRITABLE:
+        lead = -1
+    if lead < 0 or view.shape[lead] != T or view.shape[lead + 1] != m:
+        raise ValueError(f"fastrnn: expected an array of shape {(T, m, n)} for each call")
+    result.first.data = view.buf
+    result.first.t = view.strides[lead] // itemsize
+    result.first.m = view.strides[lead + 1] // itemsize
+    result.first.n = view.strides[lead + 2] // itemsize
+    return result
+
+
 cdef fr_array _steps(Held *held, object array, Py_ssize_t T, Py_ssize_t m, Py_ssize_t n, int itemsize, int flags):
     """A (T, m, n) array with any strides, or None."""
-    cdef fr_array result
-    cdef Py_buffer *view
-    result.data = NULL
-    result.t = result.m = result.n = 0
-    if array is None:
-        return result
-    view = _hold(held, array, PyBUF_STRIDES | flags, itemsize)
-    if view.ndim != 3 or view.shape[0] != T or view.shape[1] != m or view.shape[2] != n:
-        raise ValueError(f"fastrnn: expected an array of shape {(T, m, n)}")
-    result.data = view.buf
-    result.t = view.strides[0] // itemsize
-    result.m = view.strides[1] // itemsize
-    result.n = view.strides[2] // itemsize
-    return result
+    return _all_steps(held, array, 1, T, m, n, itemsize, flags).first
 
 
 cdef const unsigned char *_flags(Held *held, object array, Py_ssize_t size) except? NULL:
@@ -152,7 +196,6 @@ cdef const unsigned char *_flags(Held *held, object array, Py_ssize_t size) exce
 cdef int _run(Held *held, fr_run *result, object run, Py_ssize_t T, Py_ssize_t m, Weights w) except -1:
     """How the sequences run: lengths (m,) of intp, reset (T, m) of bytes with any strides, masks, each or None."""
     cdef Py_buffer *view
-    cdef int lstm = w.cell == "lstm"
     result.lengths = NULL
     result.reset = NULL
     result.reset_t = result.reset_m = 0
@@ -162,24 +205,25 @@ cdef int _run(Held *held, fr_run *result, object run, Py_ssize_t T, Py_ssize_t m
     result.zoneout = 0
     if run is None:
         return 0
-    result.reverse = bool(run.reverse)
-    if run.lengths is not None:
-        view = _view(held, run.lengths, PyBUF_C_CONTIGUOUS)
+    lengths, reset, reverse, drop, keep_a, keep_c, zoneout = run
+    result.reverse = bool(reverse)
+    if lengths is not None:
+        view = _view(held, lengths, PyBUF_C_CONTIGUOUS)
         if view.itemsize != sizeof(Py_ssize_t) or view.len != m * view.itemsize or view.format[0] not in b"lqn":
             raise ValueError(f"lengths: expected {m} integers of type intp")
         result.lengths = <const Py_ssize_t *>view.buf
-    if run.reset is not None:
-        view = _view(held, run.reset, PyBUF_STRIDES)
+    if reset is not None:
+        view = _view(held, reset, PyBUF_STRIDES)
         if view.itemsize != 1 or view.ndim != 2 or view.shape[0] != T or view.shape[1] != m:
             raise ValueError(f"reset: expected bytes of shape {(T, m)}")
         result.reset = <const unsigned char *>view.buf
         result.reset_t, result.reset_m = view.strides[0], view.strides[1]
-    if (run.keep_a is None) != (run.keep_c is None) and lstm or run.keep_c is not None and not lstm:
+    if keep_c is not None and w.cell != "lstm" or (keep_a is None) != (keep_c is None) and w.cell == "lstm":
         raise ValueError("zoneout: expected masks of all states or none")
-    result.zoneout = run.zoneout
-    result.drop = _block(held, run.drop, m * w.n_h, w.itemsize, 0)
-    result.keep_a = _flags(held, run.keep_a, T * m * w.n_h)
-    result.keep_c = _flags(held, run.keep_c, T * m * w.n_a)
+    result.zoneout = zoneout
+    result.drop = _block(held, drop, m * w.n_h, w.itemsize, 0)
+    result.keep_a = _flags(held, keep_a, T * m * w.n_h)
+    result.keep_c = _flags(held, keep_c, T * m * w.n_a)
     return 0
 
 
@@ -343,107 +387,6 @@ cdef class Tape:
             _release(&held)
 
 
-def forward(weights, x, a0, c0, y, aT, cT, cells, training, threads, run):
-    """Run `weights` over x from the states a0, c0 (None is zeros); fill y, aT, cT, cells unless None.
-
-    Returns the tape if `training`, else None.
-    """
-    cdef Held held
-    cdef fr_forward_args args
-    cdef fr_status status
-    held.count = 0
-    try:
-        tape = _fill_forward(&held, &args, weights, x, a0, c0, y, aT, cT, cells, training, threads, run)
-        with nogil:
-            status = fr_forward(&args)
-    finally:
-        _release(&held)
-    _check(status)
-    return tape
-
-
-cdef Tape _fill_forward(Held *held, fr_forward_args *args, Weights w, x, a0, c0, y, aT, cT, cells, training, threads, run):
-    cdef Tape tape = None
-    cdef int size
-    cdef Py_ssize_t states, hidden
-    args.weights = _packed(w)
-    size = w.itemsize
-    args.T, args.m = x.shape[0], x.shape[1]
-    args.tape = NULL
-    args.threads = min(threads, 64)
-    args.interrupt = _question()
-    states, hidden = args.m * w.n_c, args.m * w.n_h
-    _run(held, &args.run, run, args.T, args.m, w)
-    if training:
-        tape = Tape.__new__(Tape)
-        tape._make(w, x, &args.run)
-        tape.run = run
-        args.tape = tape.kept
-    args.x = _steps(held, x, args.T, args.m, w.n_x, size, 0)
-    args.y = _steps(held, y, args.T, args.m, w.n_h, size, PyBUF_WRITABLE)
-    args.cells = _steps(held, cells, args.T, args.m, w.n_c, size, PyBUF_WRITABLE)
-    args.a0 = _block(held, a0, hidden, size, 0)
-    args.c0 = _block(held, c0, states, size, 0)
-    args.aT = _block(held, aT, hidden, size, PyBUF_WRITABLE)
-    args.cT = _block(held, cT, states, size, PyBUF_WRITABLE)
-    return tape
-
-
-def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, threads, extras, accumulate):
-    """Go back through time: from dy, daT, dcT, dcells (None is zeros) fill all gradients.
-
-    dx may be None, dc0 is None but for an LSTM.  What is filled is overwritten; with `accumulate` the gradients of
-    parameters are added to.
-    """
-    cdef Held held
-    cdef fr_backward_args args
-    cdef fr_status status
-    held.count = 0
-    try:
-        _fill_backward(&held, &args, tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, threads, extras,
-                       accumulate)
-        with nogil:
-            status = fr_backward(&args)
-    finally:
-        _release(&held)
-    _check(status)
-
-
-cdef int _fill_backward(Held *held, fr_backward_args *args, Tape t, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x,
-                        db_a, threads, extras, accumulate) except -1:
-    cdef Weights w
-    cdef int size
-    cdef Py_ssize_t states, hidden, rows
-    args.tape = _kept(t)
-    args.accumulate = bool(accumulate)
-    w = t.weights
-    size = w.itemsize
-    states, hidden, rows = t.m * w.n_c, t.m * w.n_h, w.gates * w.n_a
-    for name, array in (("dW_x", dW_x), ("dW_a", dW_a), ("db_x", db_x), ("db_a", db_a)):
-        if array is None:
-            raise ValueError(f"{name}: expected an array to fill, got None")
-    args.threads = min(threads, 64)
-    args.interrupt = _question()
-    _run(held, &args.run, t.run, t.T, t.m, w)
-    args.x = _steps(held, t.x, t.T, t.m, w.n_x, size, 0)
-    args.dy = _steps(held, dy, t.T, t.m, w.n_h, size, 0)
-    args.dcells = _steps(held, dcells, t.T, t.m, w.n_c, size, 0)
-    args.dx = _steps(held, dx, t.T, t.m, w.n_x, size, PyBUF_WRITABLE)
-    args.daT = _block(held, daT, hidden, size, 0)
-    args.dcT = _block(held, dcT, states, size, 0)
-    args.da0 = _block(held, da0, hidden, size, PyBUF_WRITABLE)
-    args.dc0 = _block(held, dc0, states, size, PyBUF_WRITABLE)
-    args.dW_x = _block(held, dW_x, rows * w.n_x, size, PyBUF_WRITABLE)
-    args.dW_a = _block(held, dW_a, rows * w.n_h, size, PyBUF_WRITABLE)
-    args.db_x = _block(held, db_x, rows, size, PyBUF_WRITABLE)
-    args.db_a = _block(held, db_a, rows, size, PyBUF_WRITABLE)
-    shapes = w.extras.shapes() if w.extras is not None else ()
-    for k, name in enumerate(_EXTRAS):
-        array = extras[name] if name in shapes else None
-        args.extras[k] = _block(held, array, _extra_size(name, w), size, PyBUF_WRITABLE)
-    return 0
-
-
 def activate(name, x, out):
     """Fill out with exp, sigmoid, tanh or log sigmoid of x, elementwise, as the kernels compute them."""
     cdef Held held
@@ -461,6 +404,6 @@ def activate(name, x, out):
         _release(&held)
 
 
+include "_sequence.pxi"
 include "_positions.pxi"
 include "_stream.pxi"
-include "_many.pxi"

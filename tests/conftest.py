@@ -12,10 +12,6 @@ _isas = ISAS or (pytest.param("none", marks=_absent),)
 _engines = ("numpy", *(f"native:{isa}" for isa in ISAS)) if ISAS else ("numpy", pytest.param("native", marks=_absent))
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes more than a few seconds; leave out with -m 'not slow'")
-
-
 @pytest.fixture(params=_isas)
 def isa(request):
     """Each instruction set that this machine can run, in force for the test; native backend."""

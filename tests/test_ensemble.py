@@ -1,5 +1,7 @@
 """Ensembles: K layers called like one are K separate calls, bit for bit."""
 
+import copy
+
 import numpy as np
 import pytest
 from layers import M, N_A, N_X, T, each_kind, each_layout, initial, inputs, make, numbers, same
@@ -48,6 +50,32 @@ def test_the_bits_of_separate_calls(engine, kind, layout, shared):
     assert list(grads) == list(ensemble.parameters())
     for name, gradient in grads.items():
         assert same(gradient, np.stack([one[2][name] for one in back]))
+
+
+@each_kind
+@each_layout
+@pytest.mark.parametrize("shared, num_layers", [(True, 1), (False, 1), (False, 2)])
+def test_plain_passes_run_together_with_the_bits_of_separate_calls(engine, kind, layout, shared, num_layers):
+    ours = layers(kind, num_layers=num_layers, layout=layout)
+    ensemble = Ensemble(ours)
+    xs = [inputs(layout)] * K if shared else [inputs(layout) * (1 + k) for k in range(K)]
+    x, states = xs[0] if shared else np.stack(xs), [initial(layer, seed=7 + k) for k, layer in enumerate(ours)]
+    for state, each in ((stacked(states), states), (None, [None] * K)):
+        y, last = ensemble(x, state)
+        alone = [layer(*args) for layer, *args in zip(ours, xs, each)]
+        assert same(y, np.stack([one[0] for one in alone])) and same(last, stacked([one[1] for one in alone]))
+        y, last, tape = ensemble.forward(x, state)
+        assert tape.together, "they ran one after the other"
+        dy = numbers(3, *y.shape)
+        dx, dfirst, grads = ensemble.backward(dy, tape, last)
+        back = [layer.backward(g, layer.forward(*args)[2], one[1]) for layer, g, one, *args in zip(ours, dy, alone, xs, each)]
+        assert same(dx, np.stack([one[0] for one in back])) and same(dfirst, stacked([one[1] for one in back]))
+        assert list(grads) == list(ensemble.parameters())
+        for name, gradient in grads.items():
+            assert same(gradient, np.stack([one[2][name] for one in back]))
+    ours[1].update({"weight_hh_l0": 0 * ours[1].parameters()["weight_hh_l0"]})
+    assert same(ensemble(x)[0][1], ours[1](xs[1])[0])       # packed anew
+    assert same(copy.deepcopy(ensemble)(x)[0], ensemble(x)[0])
 
 
 def test_an_lstms_cells(engine):

@@ -296,7 +296,7 @@ def test_dropout_acts_between_layers_in_training_only():
     assert np.array_equal(first, make("gru", num_layers=2, dropout=0.5).forward(x)[0])      # the seed decides
     lone = make("gru", dropout=0.5)
     assert np.array_equal(lone.forward(x)[0], lone(x)[0])
-    kept = layer.forward(x)[2].levels[0][0].noise[1].below
+    kept = layer.forward(x)[2].levels[1][0].noise[0].below
     assert kept.dtype == bool and abs(kept.mean() - 0.5) < 0.05
 
 

@@ -54,7 +54,7 @@ def parser():
     found.add_argument("--engines", nargs="+", choices=NAMES, default=NAMES)
     found.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (default all)")
     found.add_argument("--isa", choices=sorted(LIMITS), help="limit fastrnn and its peers to an instruction set")
-    found.add_argument("--seconds", type=float, help="time for each work of each engine (default 0.9, quick 0.12)")
+    found.add_argument("--seconds", type=float, help="time for each work of each engine (default 0.5, quick 0.12)")
     found.add_argument("--compare", type=Path, metavar="OLD.json", help="mark what got worse since; status 1 if anything did")
     found.add_argument("--json", type=Path, help="default build/peers.json")
     found.add_argument("--png", type=Path, help="default build/peers.png")
@@ -66,7 +66,7 @@ def measure(options, threads, cpus):
     """The document of one run, without its verdicts."""
     dtypes = options.dtype or (DTYPES[:1] if options.quick else DTYPES)
     shapes = options.shapes or (QUICK if options.quick else full())
-    seconds = options.seconds or (0.12 if options.quick else 0.9)
+    seconds = options.seconds or (0.12 if options.quick else 0.5)
     todo = cases(shapes, options.cells, dtypes) if "grid" in options.parts else []
     todo = [(case, count) for case in todo for count in threads]
     rows, started, begin = [], time.strftime("%Y-%m-%d %H:%M:%S"), time.monotonic()
@@ -80,8 +80,8 @@ def measure(options, threads, cpus):
 
     say("starting the engines")
     isa = options.isa or fastrnn.config()["isa"]
-    with Turns(options.engines, threads, cpus, options.isa, seconds=seconds, rounds=2 if options.quick else 3,
-               pause=0.02 if options.quick else 0.05) as turns:  # fmt: skip
+    rounds = 3 if options.quick else 5
+    with Turns(options.engines, threads, cpus, options.isa, seconds=seconds, rounds=rounds, pause=0.02) as turns:
         program = Ceilings(turns.folder.name, isa)
         ceilings, skipped = program.measure(cpus, threads), []
         for number, (case, count) in enumerate(todo, 1):

@@ -34,8 +34,8 @@ def layouts(turns, threads, cells=CELLS, shapes=LAYOUT_SHAPES):
         for work in found:
             row = results.row("layouts", case, threads, work, found[work])
             kind, layout = work.split(" ")
-            times = [found.get(f"{kind} {name}", {}).get("fastrnn", {}).get("median") for name in (layout, LAYOUTS[0])]
-            row["against"] = times[0] / times[1] if all(times) else None
+            both = [found.get(f"{kind} {name}", {}).get("fastrnn", {}) for name in (layout, LAYOUTS[0])]
+            row["against"] = results.times_as_long(*both) if all("median" in one for one in both) else None
             rows.append(row)
     return rows
 
@@ -47,8 +47,8 @@ def course(turns, threads, cells=CELLS, shapes=COURSE):
     for case in (Case(cell, *shape, "float64") for cell in cells for shape in shapes):
         for work, engines in turns.measure("course", case, threads, workers=[*ours, plain]).items():
             row = results.row("course", case, threads, work, engines)
-            times = [engines[name].get("median") for name in ("numpy", "fastrnn")]
-            row["against"] = times[0] / times[1] if all(times) else None
+            both = [engines[name] for name in ("numpy", "fastrnn")]
+            row["against"] = results.times_as_long(*both) if all("median" in one for one in both) else None
             rows.append(row)
     return rows
 

@@ -1,10 +1,18 @@
 """From times to what they mean: the best peer, ratio, GFLOP/s, fraction of peak and of the lower bound."""
 
 import math
+import statistics
 
 from .bound import lower_bound
 from .engines import PEERS
 from .turns import UNLIMITED
+
+
+def times_as_long(one, other):
+    """By how much `one` result took longer than `other`: the median over rounds of the ratio in each, so that a slow second of
+    the machine, which falls on both, falls out."""
+    rounds = [a / b for a, b in zip(one.get("turns", ()), other.get("turns", ()))]
+    return statistics.median(rounds) if rounds else one["median"] / other["median"]
 
 
 def row(kind, case, threads, work, engines, isa=None, exchange=None, state=None, others=None):
@@ -12,12 +20,14 @@ def row(kind, case, threads, work, engines, isa=None, exchange=None, state=None,
     found = {"kind": kind, **case._asdict(), "threads": threads, "work": work, "exchange": exchange, "state": state,
              "others": others, "engines": engines, "best": None, "ratio": None}  # fmt: skip
     unlimited = UNLIMITED.get(isa, ())
-    times = {name: engines[name]["median"] for name in PEERS if "median" in engines.get(name, ()) and name not in unlimited}
-    ours = engines.get("fastrnn", {}).get("median")
-    if times:
-        found["best"] = min(times, key=times.get)
-        if ours:
-            found["ratio"] = times[found["best"]] / ours
+    ours = engines.get("fastrnn", {})
+    peers = [name for name in PEERS if "median" in engines.get(name, ()) and name not in unlimited]
+    if "median" in ours:
+        ratios = {name: times_as_long(engines[name], ours) for name in peers}
+        found["best"] = min(ratios, key=ratios.get, default=None)
+        found["ratio"] = ratios.get(found["best"])
+    elif peers:
+        found["best"] = min(peers, key=lambda name: engines[name]["median"])
     return found
 
 

@@ -202,18 +202,23 @@ class Turns:
         return why or {"turns": [], "calls": 0, "note": prepared["note"]}
 
     def _take_turns(self, ready):
+        """Every work by all workers one right after the other, `rounds` times: what slows the machine for a second or more
+        falls on all of a round."""
+        works = list(dict.fromkeys(work for _, work, _ in ready))
+        groups = [[entry for entry in ready if entry[1] == work] for work in works]
         for k in range(self.rounds):
-            turned = k % max(len(ready), 1)  # nobody always follows the same neighbour
-            for worker, work, result in ready[turned:] + ready[:turned]:
-                if failed(result) or (result["turns"] and result["turns"][-1] > self.seconds):
-                    continue  # one turn of such long calls is already several calls
-                reply = worker.ask(do="time", work=work, seconds=self.seconds / self.rounds, pause=self.pause)
-                if failed(reply):
-                    result.clear()
-                    result.update(reply)
-                    continue
-                result["turns"].append(statistics.median(reply["times"]))
-                result["calls"] += len(reply["times"])
+            for group in groups:
+                turned = k % len(group)  # nobody always follows the same neighbour
+                for worker, work, result in group[turned:] + group[:turned]:
+                    if failed(result) or (result["turns"] and result["turns"][-1] > self.seconds):
+                        continue  # one turn of such long calls is already several calls
+                    reply = worker.ask(do="time", work=work, seconds=self.seconds / self.rounds, pause=self.pause)
+                    if failed(reply):
+                        result.clear()
+                        result.update(reply)
+                        continue
+                    result["turns"].append(statistics.median(reply["times"]))
+                    result["calls"] += len(reply["times"])
         for _, _, result in ready:
             if not failed(result):
                 result["median"] = statistics.median(result["turns"])

@@ -17,16 +17,16 @@ import time
 PR_SET_PDEATHSIG = 1
 
 
-def time_calls(run, seconds, least=3, clock=time.perf_counter):
+def time_calls(run, seconds, least=2, clock=time.perf_counter):
     """Seconds of each call of `run` for about `seconds`, after two that are discarded, at least `least` of them.
 
-    Where a call takes over a second one is enough: nothing is left that two calls would have to warm up.
+    Where a call takes over a tenth of a second one is enough: there is nothing left to warm up.
     """
     start = clock()
     run()
     run()
     end = clock()
-    times, least, end = [], 1 if end - start > 2 else least, end + seconds
+    times, least, end = [], 1 if end - start > 0.2 else least, end + seconds
     while len(times) < least or clock() < end:
         start = clock()
         run()

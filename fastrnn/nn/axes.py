@@ -8,8 +8,10 @@ SHAPE = {"tmn": "(T, m, n)", "mtn": "(m, T, n)", "nmt": "(n, m, T)"}
 
 
 def turned(x, layout):
-    """A view from `layout` to time-major, or back."""
-    return x if layout == "tmn" else x.transpose(TO_TMN[layout])
+    """A view from `layout` to time-major, or back; an axis in front of the three stays there."""
+    if layout == "tmn":
+        return x
+    return x.transpose(TO_TMN[layout] if x.ndim == 3 else (0, *(1 + axis for axis in TO_TMN[layout])))
 
 
 def empty(shape, layout, dtype):
@@ -19,6 +21,8 @@ def empty(shape, layout, dtype):
 
 def with_m(name, x, layout):
     """x with an axis for m, and whether it had none."""
+    if type(x) is np.ndarray and x.ndim == 3:       # most are; ops looks at the type of its numbers
+        return x, False
     x = plain(name, x)
     if x.ndim == 3:
         return x, False

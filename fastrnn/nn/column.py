@@ -65,30 +65,3 @@ class Column:
             dcells=None if dcells is None else turned(dcells, layout), layout=layout, need_dx=need_dx,
             accumulate=None if sums is None else sums[j], out=None if out is None else turned(out, layout),
         )  # fmt: skip
-
-
-def _side_by_side(columns):
-    """Whether these are the two directions of a layer, one block each, that nothing else stands between."""
-    return len(columns) == 2 and all(type(column) is Column for column in columns)
-
-
-def forward(columns, x, states, lengths, reset, training, cells):
-    """What `forward` of each column returns: one after the other, or two directions of one layer side by side."""
-    if not _side_by_side(columns):
-        return [column.forward(x, start, lengths, reset, training, cells) for column, start in zip(columns, states)]
-    calls = [column._call(0, x, start, lengths, reset, training, cells) for column, start in zip(columns, states)]
-    found = []
-    for column, result in zip(columns, ops.forward_many(calls)):
-        column.tapes = [result.tape] if training else None
-        c = None if result.cells is None else turned(result.cells, column.layouts[1])
-        found.append((turned(result.y, column.layouts[1]), [result.state], c))
-    return found
-
-
-def backward(columns, dys, dstates, dcells, need_dx):
-    """What `backward` of each column returns, likewise."""
-    each = list(zip(columns, dys, dstates, dcells))
-    if not _side_by_side(columns):
-        return [column.backward(dy, dstate, dc, need_dx) for column, dy, dstate, dc in each]
-    found = ops.backward_many([column._call_back(0, dy, dstate, dc, need_dx) for column, dy, dstate, dc in each])
-    return [(None if g.dx is None else turned(g.dx, column.layouts[0]), [g.dstate], [g]) for column, g in zip(columns, found)]

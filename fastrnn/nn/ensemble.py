@@ -3,18 +3,20 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .. import ops
+from .axes import turned
 from .layer import plain
-from .recurrent import _Recurrent
+from .level import Level
+from .recurrent import Tape, _Recurrent
+from .states import checked
 
 
 class EnsembleTape:
-    """What Ensemble.forward keeps for one backward: the tape of each layer."""
+    """What Ensemble.forward keeps for one backward: the tape of each layer, or one of all together, as a layer has it."""
 
-    __slots__ = ("ensemble", "tapes")
+    __slots__ = ("ensemble", "tapes", "together")
 
-    def __init__(self, ensemble, tapes):
-        self.ensemble, self.tapes = ensemble, tapes
+    def __init__(self, ensemble, tapes=None, together=None):
+        self.ensemble, self.tapes, self.together = ensemble, tapes, together
 
 
 class Ensemble:
@@ -42,24 +44,30 @@ class Ensemble:
                 raise TypeError(f"layers: expected RNN, LSTM, GRU or sLSTM, got {type(layer).__name__}")
             if _form(layer) != _form(self.layers[0]):
                 raise ValueError(f"layers: expected all of the shape of {self.layers[0]!r}, got {layer!r}")
+        self._levels = None     # (packed weights, their levels)
+
+    def __getstate__(self):
+        return {**self.__dict__, "_levels": None}       # as a layer's packed weights
 
     def __len__(self):
         return len(self.layers)
 
     def __call__(self, x, state=None, lengths=None, reset=None, return_cells=False):
         """Run all layers for evaluation; see the call of one."""
-        xs, states = self._xs(x), self._states("state", state)
-        if not return_cells and self._are_short(xs, lengths, reset):
-            return _stacked(self._together(xs, states, False))
-        return _stacked(self._each("__call__", xs, states, lengths=lengths, reset=reset, return_cells=return_cells))
+        x, state = self._x(x), self._states("state", state)
+        if self._is_plain(False, lengths, reset, return_cells or None):
+            return self._together(x, state, False)[:2]
+        return _stacked(self._each("__call__", self._xs(x), _split(state, len(self)), lengths=lengths, reset=reset,
+                                   return_cells=return_cells))
 
     def forward(self, x, state=None, lengths=None, reset=None, checkpoint=None):
         """Run all layers for training: as the call, and returns (y, state, tape); leave x as it is until backward."""
-        xs, states = self._xs(x), self._states("state", state)
-        if checkpoint is None and self._are_short(xs, lengths, reset):
-            results = self._together(xs, states, True)
-        else:
-            results = self._each("forward", xs, states, lengths=lengths, reset=reset, checkpoint=checkpoint)
+        x, state = self._x(x), self._states("state", state)
+        if self._is_plain(True, lengths, reset, checkpoint):
+            y, state, tape = self._together(x, state, True)
+            return y, state, EnsembleTape(self, together=tape)
+        results = self._each("forward", self._xs(x), _split(state, len(self)), lengths=lengths, reset=reset,
+                             checkpoint=checkpoint)
         y, state = _stacked([result[:2] for result in results])
         return y, state, EnsembleTape(self, [result[2] for result in results])
 
@@ -68,8 +76,11 @@ class Ensemble:
         if not isinstance(tape, EnsembleTape) or tape.ensemble is not self:
             raise ValueError(f"tape: expected what forward of this ensemble returned, got {type(tape).__name__}"
                              + (" of another one" if isinstance(tape, EnsembleTape) else ""))
-        return _stacked(self._each("backward", self._apart("dy", dy), tape.tapes, self._states("dstate", dstate),
-                                   self._apart("dcells", dcells), need_dx=need_dx))
+        dy, dstate, dcells = self._apart("dy", dy), self._states("dstate", dstate), self._apart("dcells", dcells)
+        if tape.together:
+            return self._back(tape.together, dy, dstate, dcells, need_dx)
+        dys, dcs = (_split(d, len(self)) for d in (dy, dcells))
+        return _stacked(self._each("backward", dys, tape.tapes, _split(dstate, len(self)), dcs, need_dx=need_dx))
 
     def parameters(self):
         """Return the parameters: a dict from PyTorch's names to read-only arrays with the axis K in front."""
@@ -91,27 +102,86 @@ class Ensemble:
         """Run the layers one after the other: method `what` of each, with its own part of `own`."""
         return [getattr(layer, what)(*args, **shared) for layer, *args in zip(self.layers, *own)]
 
-    def _are_short(self, xs, lengths, reset):
-        return all(layer._is_short(x, lengths, reset) for layer, x in zip(self.layers, xs))
+    def _is_plain(self, training, *asked):
+        """Whether the layers can run together: in one direction, no chance in it, and nothing else asked for."""
+        return all(each is None for each in asked) and not any(
+            layer.bidirectional or training and layer._noisy for layer in self.layers)
 
-    def _together(self, xs, states, training):
-        """What the layers return for a plain pass, which they make side by side."""
-        calls = [layer._short_call(x, state, training) for layer, x, state in zip(self.layers, xs, states)]
-        return [layer._short_end(result) for layer, result in zip(self.layers, ops.forward_many(calls))]
+    def _climbed(self):
+        """The levels of such a pass; each holds the blocks that the layers have there."""
+        depth = range(self.layers[0].num_layers)
+        weights = [[layer._weights(k) for layer in self.layers] for k in depth]
+        if self._levels is None or self._levels[0] != weights:
+            first = self.layers[0]
+            layouts = [first.layout, *["tmn"] * (len(depth) - 1), first.layout]
+            self._levels = weights, [Level(
+                [layer._blocks[k] for layer in self.layers], weights[k], [layer._evaluation[k] for layer in self.layers],
+                layouts[k:k + 2], None, 0.0) for k in depth]
+        return self._levels[1]
 
-    def _xs(self, x):
+    def _together(self, x, state, training):
+        """Return y, the last state and the tape or None, as a layer's `_run`, with K in front."""
+        first = self.layers[0]
+        x = turned(x, first.layout)
+        T, m = x.shape[-3:-1]
+        starts = self._climbing("state", state, m)
+        ends, tape = [], Tape(self, T, m, False) if training else None
+        for level, start in zip(self._climbed(), starts):
+            x, end, _, kept = level.forward(x, start, None, None, training, False)
+            ends.append(end)
+            if training:
+                tape.levels.append((level, kept))
+        return turned(x, first.layout), self._given(ends), tape
+
+    def _back(self, tape, dy, dstate, dcells, need_dx):
+        first = self.layers[0]
+        if not tape.levels:
+            raise ValueError("tape: expected one that was not used yet, got one that backward has used up")
+        if dcells is not None and not first._pair:
+            raise ValueError(f"dcells: expected None for {type(first).__name__}, which has no cell state")
+        block = first._blocks[-1]
+        for name, d, n in (("dy", dy, block.n_h), ("dcells", dcells, block.n_c)):
+            if d is not None:
+                first._as_y(name, d[0], tape, n)
+        dy, dcells = (None if d is None else turned(d, first.layout) for d in (dy, dcells))
+        starts, grads = [], {}
+        for (level, kept), end in zip(reversed(tape.levels), reversed(self._climbing("dstate", dstate, tape.m))):
+            dy, start, found = level.backward(kept, dy, end, dcells, need_dx or level is not tape.levels[0][0])
+            grads.update(found)
+            starts.insert(0, start)
+            dcells = None
+        tape.levels = []
+        grads = {name: grads[name] for name in first._shapes}
+        return None if dy is None else turned(dy, first.layout), self._given(starts), grads
+
+    def _climbing(self, name, state, m):
+        """`state` of all layers as that of each level: a tuple of arrays (K, m, n), or None."""
+        first = self.layers[0]
+        if state is None:
+            return [None] * first.num_layers
+        checked(name, _split(state, len(self))[0], first._blocks, m, False, first._pair)      # the others are shaped so, too
+        parts = state if first._pair else (state,)
+        return [tuple(part[:, k] for part in parts) for k in range(first.num_layers)]
+
+    def _given(self, states):
+        """The reverse of that."""
+        parts = [part[0][:, None] if len(part) == 1 else np.stack(part, 1) for part in zip(*states)]
+        return tuple(parts) if self.layers[0]._pair else parts[0]
+
+    def _x(self, x):
         x = plain("x", x)
-        if x.ndim == 3:
-            return [x] * len(self)
-        if x.ndim != 4 or len(x) != len(self):
+        if x.ndim != 3 and (x.ndim != 4 or len(x) != len(self)):
             raise ValueError(f"x: expected four axes with K = {len(self)} in front, or three for all layers, "
                              f"got {x.shape}")
         return x
 
+    def _xs(self, x):
+        return [x] * len(self) if x.ndim == 3 else x
+
     def _apart(self, name, value):
-        """The parts of `value` along its first axis, one for each layer, which checks the others."""
+        """`value` as an array that has a part for each layer, which checks what these are; or None."""
         if value is None:
-            return [None] * len(self)
+            return None
         value = plain(name, value)
         if value.ndim == 0 or len(value) != len(self):
             raise ValueError(f"{name}: expected an axis of K = {len(self)} in front, got {value.shape}")
@@ -122,7 +192,7 @@ class Ensemble:
             return self._apart(name, state)
         if not isinstance(state, (tuple, list)) or len(state) != 2:
             raise TypeError(f"{name}: expected a pair (h, c), got {type(state).__name__}")
-        return list(zip(*(self._apart(f"{name} {part}", value) for part, value in zip("hc", state))))
+        return tuple(self._apart(f"{name} {part}", value) for part, value in zip("hc", state))
 
     def __repr__(self):
         return f"Ensemble([{', '.join(map(repr, self.layers))}])"
@@ -131,6 +201,13 @@ class Ensemble:
 def _form(layer):
     """What layers of an ensemble share: their arrays then stack, and mean the same."""
     return type(layer), layer.cell, layer.layout, layer.dtype, layer._shapes
+
+
+def _split(value, count):
+    """What each of `count` layers gets of an array, or of a pair of arrays."""
+    if value is None:
+        return [None] * count
+    return list(zip(*value)) if isinstance(value, tuple) else value
 
 
 def _stacked(results):

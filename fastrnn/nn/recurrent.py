@@ -4,32 +4,29 @@ import numpy as np
 from .. import ops
 from .axes import TO_TMN, check_lengths, check_reset, turned, with_m, without_m
 from .blocks import Block
-from .checkpoint import Checkpointed
-from .column import Column, backward, forward
 from .layer import Layer, count, fraction, pick_dtype, pick_layout, plain, uniform
-from .merge import merged, side_by_side, split, width
-from .noise import NONE, Noise, draw, thin
+from .level import CheckpointedLevel, Level
+from .merge import width
+from .noise import NONE, Noise, draw
 from .options import Options, check_options
-from .states import joined, taken_apart
+from .states import checked, given, some
 from .stream import Stream
 
 
 class Tape:
     """What a training forward keeps for one backward."""
 
-    __slots__ = ("layer", "T", "m", "single", "levels", "factors")
+    __slots__ = ("layer", "T", "m", "single", "levels")
 
     def __init__(self, layer, T, m, single):
         self.layer, self.T, self.m, self.single = layer, T, m, single
-        self.levels = []        # for each merge of directions, from below, the columns that ran side by side
-        self.factors = []       # likewise, what they put out, where that is needed
+        self.levels = []        # from below, each with what its forward kept
 
 
 class _Recurrent(Layer):
     """num_layers layers of one cell in one or two directions; see RNN, LSTM, GRU and sLSTM.
 
-    One direction: all blocks are one column, which a pass climbs at once. Two: each layer is a level of two columns
-    of one block, whose outputs are merged before the next.
+    A pass climbs levels: a layer each, whose directions run side by side and are merged before the next.
     A subclass has `_cells`, the plain one first; `_second`, how its constructor asks for the other; and `_pair`,
     whether its state is one.
     """
@@ -68,10 +65,11 @@ class _Recurrent(Layer):
             Block(cell, k, bool(d), inner if k else self.input_size, self.hidden_size, self.bias, self._options)
             for k in range(self.num_layers) for d in range(self._directions)]
         self._packs = [None] * len(self._blocks)        # (backend, packed weights) or None when out of date
+        self._levels = None                             # likewise (backend, the levels of a pass without chance)
         expected = Noise(zoneout=self._options.zoneout) if self._options.zoneout else NONE
         self._evaluation = [expected] * len(self._blocks)
-        self._lone = len(self._blocks) == 1 and not (
-            self._options.zoneout or self._options.recurrent_dropout or self._options.weight_dropout)
+        self._noisy = bool(self.dropout or self._options.zoneout or self._options.recurrent_dropout
+                           or self._options.weight_dropout)
         dtype = pick_dtype(dtype)
         shapes = {block.names[role]: shape for block in self._blocks for role, shape in block.shapes.items()}
         self._declare(dict(cell=cell, input_size=self.input_size, hidden_size=self.hidden_size,
@@ -84,7 +82,7 @@ class _Recurrent(Layer):
     def _written(self, names):
         for j, block in enumerate(self._blocks):
             if any(name in names for name in block.names.values()):
-                self._packs[j] = None
+                self._packs[j] = self._levels = None
 
     def _weights(self, j, factors=None):
         """The weights of block j, packed for the backend in force; packed again only after a write or a switch.
@@ -102,7 +100,7 @@ class _Recurrent(Layer):
 
     def __getstate__(self):
         # Packed weights belong to this process and this machine; a copy packs its own.
-        return {**self.__dict__, "_packs": [None] * len(self._blocks)}
+        return {**self.__dict__, "_packs": [None] * len(self._blocks), "_levels": None}
 
     # ---- forward and backward -------------------------------------------------------------------
 
@@ -116,8 +114,6 @@ class _Recurrent(Layer):
         Returns y (T, m, D * n_a) and the last state, and with return_cells (LSTM) also c of the last layer at each
         step, laid out as y; two directions stand side by side in it, whatever `merge` is.
         """
-        if not return_cells and self._is_short(x, lengths, reset):
-            return self._short_end(ops.forward(**self._short_call(x, state, False)))
         if return_cells and not self._pair:
             raise ValueError(f"return_cells: expected False for {type(self).__name__}, which has no cell state, "
                              "got True")
@@ -133,84 +129,57 @@ class _Recurrent(Layer):
         (on the NumPy backend the same within rounding, where lengths meet two directions).  With two directions the
         tape also keeps what goes from layer to layer.
         """
-        if checkpoint is None and self._is_short(x, lengths, reset):
-            return self._short_end(ops.forward(**self._short_call(x, state, True)))
         if checkpoint is not None:
             checkpoint = count("checkpoint", checkpoint)
         y, state, _, tape = self._run(x, state, lengths, reset, False, True, checkpoint)
         return y, state, tape
-
-    # One layer, one direction, nothing else, as most calls are: straight to ops, which a short call mostly is.
-
-    def _is_short(self, x, lengths, reset):
-        return self._lone and lengths is None and reset is None and getattr(x, "ndim", 0) == 3
-
-    def _short_call(self, x, state, training):
-        """The arguments of ops.forward."""
-        if state is not None:
-            m = x.shape[0 if self.layout == "mtn" else 1]
-            (state,) = taken_apart("state", state, self._blocks, m, False, self._pair)
-        return dict(weights=self._weights(0), x=x, state=state, layout=self.layout, training=training)
-
-    def _short_end(self, result):
-        """What the call, or for training `forward`, returns."""
-        state = joined((result.state,), False, self._pair)
-        if result.tape is None:
-            return result.y, state
-        tape = Tape(self, result.tape.T, result.tape.m, False)
-        tape.levels.append([Column(self._blocks, None, self._evaluation, (self.layout,) * 2, 0.0, [result.tape])])
-        tape.factors.append(None)
-        return result.y, state, tape
 
     def _run(self, x, state, lengths, reset, cells, training, checkpoint):
         """Return y, the last state, the cells and the tape, the last two or None."""
         x, single = with_m("x", x, self.layout)
         x = turned(x, self.layout)
         T, m, _ = x.shape
-        lengths = None if lengths is None else check_lengths(lengths, T, m, single)
-        reset = None if reset is None else check_reset(reset, T, m, self.layout, single)
-        states = taken_apart("state", state, self._blocks, m, single, self._pair)
-        tape, ends = Tape(self, T, m, single) if training else None, []
-        for level, columns in enumerate(self._columns(T, m, training)):
-            below = columns[0].noise[0].below
-            if below is not None:
-                x = thin(x, below, self.dropout)
-            if checkpoint is not None:
-                columns = [Checkpointed(column, checkpoint) for column in columns]
-            each = len(columns[0].blocks)
-            starts = [states[j:j + each] for j in range(len(ends), len(ends) + each * len(columns), each)]
-            ys = []
-            for y, end, c in forward(columns, x, starts, lengths, reset, training, cells):
-                ys.append((y, c))
-                ends += end
-            layout = columns[0].layouts[-1]
-            x, c = ys[0]
+        if lengths is not None:
+            lengths = check_lengths(lengths, T, m, single)
+        if reset is not None:
+            reset = check_reset(reset, T, m, self.layout, single)
+        if state is not None:
+            state = checked("state", state, self._blocks, m, single, self._pair)
+        c, ends, at, count = None, [], 0, len(self._blocks)
+        tape = Tape(self, T, m, single) if training else None
+        for level in self._climbed(T, m, training, checkpoint):
+            start, at = some(state, at, at + len(level.blocks)), at + len(level.blocks)
+            x, end, c, kept = level.forward(x, start, lengths, reset, training, cells and at == count)
+            ends.append(end)
             if training:
-                mul = self._options.merge == "mul" and len(ys) == 2
-                tape.levels.append(columns)
-                tape.factors.append((x, ys[1][0]) if mul else None)
-            if len(ys) == 2:
-                x = merged(self._options.merge, x, ys[1][0], layout)
-                c = side_by_side(c, ys[1][1], layout) if cells and level == self.num_layers - 1 else None
-        return self._given(x, single), joined(ends, single, self._pair), self._given(c, single), tape
+                tape.levels.append((level, kept))
+        return self._given(x, single), given(ends, single, self._pair), self._given(c, single), tape
 
-    def _columns(self, T, m, training):
-        """The levels, from below: the columns that run side by side in each, with what chance decides for them."""
-        blocks, D, L = self._blocks, self._directions, self.num_layers
-        noise = self._draws(T, m) if training else self._evaluation
+    def _climbed(self, T, m, training, checkpoint):
+        """The levels of a pass, from below, with what chance decides for them."""
+        if checkpoint is None and not (training and self._noisy):
+            backend, levels = ops.active(), self._levels
+            if levels is None or levels[0] is not backend:
+                levels = self._levels = backend, self._made(self._evaluation, None)
+            return levels[1]
+        return self._made(self._draws(T, m) if training else self._evaluation, checkpoint)
+
+    def _made(self, noise, checkpoint):
+        blocks, D, L, merge = self._blocks, self._directions, self.num_layers, self._options.merge
         weights = [self._weights(j, noise[j].weights) for j in range(len(blocks))]
         # Between the layers time is outermost; only the first reads and the last writes the user's layout.
         layouts = [self.layout, *["tmn"] * (L - 1), self.layout]
-        if D == 1:
-            return [[Column(blocks, weights, noise, layouts, self.dropout)]]
-        return [[Column(blocks[j:j + 1], weights[j:j + 1], noise[j:j + 1], layouts[k:k + 2], self.dropout)
-                 for j in (2 * k, 2 * k + 1)] for k in range(L)]
+        if checkpoint is not None and D == 1:
+            return [CheckpointedLevel(blocks, weights, noise, layouts, merge, self.dropout, checkpoint)]
+        more, make = ((), Level) if checkpoint is None else ((checkpoint,), CheckpointedLevel)
+        return [make(blocks[j:j + D], weights[j:j + D], noise[j:j + D], layouts[j // D:j // D + 2], merge, self.dropout, *more)
+                for j in range(0, D * L, D)]
 
     def _draws(self, T, m):
         """The noise of each block in training, drawn from the layer's generator in the order of the blocks."""
         options, noise = self._options, []
-        if not (self.dropout or options.zoneout or options.recurrent_dropout or options.weight_dropout):
-            return [NONE] * len(self._blocks)
+        if not self._noisy:
+            return self._evaluation
         for block in self._blocks:
             # Both directions of a layer read one input.
             dropout = self.dropout if block.k and not block.reverse else 0.0
@@ -236,27 +205,17 @@ class _Recurrent(Layer):
             dy = self._as_y("dy", dy, tape, width(merge, D, n_h))
         if dcells is not None:
             dcells = self._as_y("dcells", dcells, tape, D * self._blocks[0].n_c)
-        dstates = taken_apart("dstate", dstate, self._blocks, tape.m, tape.single, self._pair)
-        grads, starts = {}, []
-        for level in reversed(range(len(tape.levels))):
-            columns = tape.levels[level]
-            dys, dcs = ((dy,), (dcells,)) if D == 1 else (
-                split(merge, dy, tape.factors[level]), split("concat", dcells, None))
-            dx, here = None, []
-            each = len(columns[0].blocks)
-            lasts = [dstates[j:j + each] for j in range(D * level, D * level + each * len(columns), each)]
-            for column, (part, start, found) in zip(columns, backward(columns, dys, lasts, dcs, need_dx or level > 0)):
-                here += start
-                dx = part if dx is None else np.add(dx, part, out=dx)
-                for block, noise, g in zip(column.blocks, column.noise, found):
-                    grads.update(block.gradients(g, noise.weights))
-            below = columns[0].noise[0].below
-            if below is not None:
-                dx = thin(dx, below, self.dropout)
-            starts, dy, dcells = here + starts, dx, None
-        tape.levels, tape.factors = [], []      # used up, and only now: ops too may refuse an argument
+        dstate = checked("dstate", dstate, self._blocks, tape.m, tape.single, self._pair)
+        grads, starts, at = {}, [], len(self._blocks)
+        for level, kept in reversed(tape.levels):
+            end, at = at, at - len(level.blocks)
+            dy, start, found = level.backward(kept, dy, some(dstate, at, end), dcells, need_dx or at > 0)
+            grads.update(found)
+            starts.insert(0, start)
+            dcells = None
+        tape.levels = []        # used up, and only now: ops too may refuse an argument
         grads = {name: grads[name] for name in self._shapes}
-        return self._given(dx, tape.single), joined(starts, tape.single, self._pair), grads
+        return self._given(dy, tape.single), given(starts, tape.single, self._pair), grads
 
     def _as_y(self, name, g, tape, n):
         """A gradient of y or of cells, compared with its shape, as a time-major view; ops checks the dtype."""
@@ -269,8 +228,8 @@ class _Recurrent(Layer):
 
     def _given(self, view, single):
         """A time-major view as the caller lays arrays out."""
-        if view is None:
-            return None
+        if view is None or self.layout == "tmn" and not single:
+            return view
         array = turned(view, self.layout)
         return without_m(array, self.layout) if single else array
 

@@ -1,16 +1,16 @@
-"""The states of all blocks in one array of the layer's shape, and a tuple of ops for each block."""
+"""The states of all blocks in one array of the layer's shape, with the block in front."""
 import numpy as np
 
 from .layer import plain
 
 
-def taken_apart(name, state, blocks, m, single, pair):
-    """`state` as one tuple (a,) or (a, c) of (m, n) arrays for each block, or None; ops checks the dtype."""
+def checked(name, state, blocks, m, single, pair):
+    """`state` as a tuple (a,) or (a, c) of arrays (blocks, m, n), or None; ops checks the dtype."""
     if state is None:
-        return [None] * len(blocks)
+        return None
     if pair and (not isinstance(state, (tuple, list)) or len(state) != 2):
         raise TypeError(f"{name}: expected a pair (h, c), got {type(state).__name__}")
-    checked = []
+    found = []
     for k, part in enumerate(state if pair else (state,)):
         label = f"{name} {'hc'[k]}" if pair else name
         part = plain(label, part)
@@ -21,16 +21,18 @@ def taken_apart(name, state, blocks, m, single, pair):
         if part.shape != expected:
             raise ValueError(f"{label}: expected shape (num_layers * directions, {'' if single else 'm, '}{n_name}) = "
                              f"{expected}, got {part.shape}")
-        checked.append(part[:, None] if single else part)
-    return list(zip(*checked))
+        found.append(part[:, None] if single else part)
+    return tuple(found)
 
 
-def joined(states, single, pair):
-    """The reverse of taken_apart."""
-    if len(states) == 1:
-        parts = [part[None] for part in states[0]]
-    else:
-        parts = [np.stack(part) for part in zip(*states)]
+def some(state, first, end):
+    """The states of some blocks."""
+    return None if state is None else tuple([part[first:end] for part in state])
+
+
+def given(states, single, pair):
+    """The states of all blocks as the caller has them, from those of the first, the next …"""
+    parts = states[0] if len(states) == 1 else [np.concatenate(part) for part in zip(*states)]
     if single:
         parts = [part[:, 0] for part in parts]
     return tuple(parts) if pair else parts[0]

@@ -31,22 +31,49 @@ def check_sequence(name, value, dtype, layout, n, size, T=None, m=None):
     raise _check.shape_error(name, array, [axes[k] for k in order], known)
 
 
+def check_sequences(name, value, dtype, layout, n, size, count, T=None, m=None):
+    """`check_sequence` for `count` calls: one array for all, one with an axis for the calls in front, or, where T is known,
+    one with the features of all side by side."""
+    array = _check.floats(name, value, dtype)
+    if array.ndim == 3:
+        view = array if layout == "tmn" else array.transpose(permutation(layout))
+        steps, rows, found = view.shape
+        if found == size if T is None else steps == T and rows == m and found in (size, count * size):
+            return view
+    elif array.ndim == 4 and len(array) == count:
+        view = array if layout == "tmn" else array.transpose(0, *(1 + axis for axis in permutation(layout)))
+        if view.shape[3] == size and (T is None or view.shape[1:3] == (T, m)):
+            return view
+    axes = ("T", "m", n)
+    known = {n: size} if T is None else {"T": T, "m": m, n: size}
+    names = [axes[k] for k in permutation(layout)]
+    if array.ndim == 4:
+        names, known = ["calls", *names], {"calls": count, **known}
+    raise _check.shape_error(name, array, names, known)
+
+
 def empty(T, m, n, dtype, layout):
     """A new C-contiguous array in `layout`, and its time-major view."""
-    order = permutation(layout)
     if layout == "tmn":
         array = np.empty((T, m, n), dtype)
         return array, array
-    sizes = (T, m, n)
+    order, sizes = permutation(layout), (T, m, n)
     array = np.empty([sizes[k] for k in order], dtype)
     return array, array.transpose(order)
 
 
-def check_states(name, when, states, weights, dtype, m):
-    """The tuple `states` as two checked arrays or Nones, for a and for c."""
-    n_a, n_h, n_c = weights.n_a, weights.n_h, weights.n_c
+def empty_many(count, T, m, n, dtype, layout):
+    """`empty` for `count` calls: both have an axis for these in front."""
+    order, sizes = permutation(layout), (T, m, n)
+    array = np.empty((count, *(sizes[k] for k in order)), dtype)
+    return array, array if layout == "tmn" else array.transpose(0, *(1 + k for k in order))
+
+
+def check_states(name, when, states, weights, dtype, m, calls=()):
+    """The tuple `states` as two checked arrays or Nones, for a and for c; `calls`: (how many,), an axis in front."""
     if states is None:
         return None, None
+    n_h, n_c = weights.n_h, weights.n_c
     count = 2 if n_c else 1
     if not isinstance(states, (tuple, list)) or len(states) != count:
         got = f"{len(states)} of them" if isinstance(states, (tuple, list)) else type(states).__name__
@@ -54,10 +81,15 @@ def check_states(name, when, states, weights, dtype, m):
         raise ValueError(f"{name}: expected a tuple {wanted}, got {got}")
     a, c = states if n_c else (states[0], None)
     if a is not None:
-        a = check_state(f"{name}[0]", a, dtype, m, n_h, "n_a" if n_h == n_a else "n_h")
+        a = check_state(f"{name}[0]", a, dtype, m, n_h, hidden_axis(weights), calls)
     if c is not None:
-        c = check_state(f"{name}[1]", c, dtype, m, n_c, cell_axis(weights))
+        c = check_state(f"{name}[1]", c, dtype, m, n_c, cell_axis(weights), calls)
     return a, c
+
+
+def hidden_axis(weights):
+    """What messages call the width of hidden states."""
+    return "n_a" if weights.n_h == weights.n_a else "n_h"
 
 
 def cell_axis(weights):
@@ -66,8 +98,9 @@ def cell_axis(weights):
     return f"{blocks} n_a" if blocks > 1 else "n_a"
 
 
-def check_state(name, value, dtype, m, n, axis="n_a"):
+def check_state(name, value, dtype, m, n, axis="n_a", calls=()):
     array = _check.floats(name, value, dtype)
-    if array.shape != (m, n):
-        raise _check.shape_error(name, array, ("m", axis), {"m": m, axis: n})
+    if array.shape != (*calls, m, n):
+        known = {"m": m, axis: n} | dict(zip(["calls"], calls))
+        raise _check.shape_error(name, array, (*["calls"] * len(calls), "m", axis), known)
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)

@@ -25,8 +25,13 @@ class Run(NamedTuple):
     zoneout: float
 
 
+PLAIN_REVERSED = Run(None, None, True, None, None, None, 0.0)
+
+
 def check_run(weights, dtype, T, m, layout, lengths, reset, reverse, drop, zoneout):
     """A Run of checked arguments, or None where they ask for nothing."""
+    if lengths is None and reset is None and drop is None and zoneout is None:
+        return PLAIN_REVERSED if reverse else None
     n_h = weights.n_h
     if lengths is not None:
         lengths = _lengths(lengths, T, m)

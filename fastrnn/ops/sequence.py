@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _backend, _check
-from .arguments import DTYPES, cell_axis, check_sequence, check_states, empty, permutation
-from .run import check_run
+from .arguments import (
+    DTYPES, cell_axis, check_sequence, check_sequences, check_states, empty, empty_many, hidden_axis, permutation,
+)  # fmt: skip
+from .run import PLAIN_REVERSED, check_run
 
 
 class Result(NamedTuple):
@@ -31,6 +33,11 @@ class Gradients(NamedTuple):
     db_x: np.ndarray
     db_a: np.ndarray
     extras: dict
+
+    def of(self, k):
+        """Those of parameters in call k of `backward_many`."""
+        extras = {name: array[k] for name, array in self.extras.items()}
+        return Gradients(None, None, self.dW_x[k], self.dW_a[k], self.db_x[k], self.db_a[k], extras)
 
 
 def forward(
@@ -62,58 +69,102 @@ def forward(
     >>> forward(weights, np.ones((3, 2, 1)), lengths=[1, 3]).y[:, 0, 0].round(2)
     array([0.76, 0.  , 0.  ])
     """
-    backend, call, y, state, c = _forward_call(
-        weights, x, state, layout, training, cells, lengths, reset, reverse, drop, zoneout, out
-    )
-    return Result(y, state, c, backend.forward(*call))
-
-
-def _forward_call(
-    weights, x, state=None, layout="tmn", training=False, cells=False,
-    lengths=None, reset=None, reverse=False, drop=None, zoneout=None, out=None,
-):  # fmt: skip
-    """The backend of a call, its arguments there, and the arrays that it will fill: y, the last state, cells."""
     backend = _backend.owner("weights", weights)
     dtype, n_h, n_c = DTYPES[weights.dtype], weights.n_h, weights.n_c
     x = check_sequence("x", x, dtype, layout, "n_x", weights.n_x)
     T, m, _ = x.shape
     a0, c0 = check_states("state", "0", state, weights, dtype, m)
-    if cells and not n_c:
-        raise ValueError(f"cells: expected False for a {weights.cell}, which has no cell states, got {cells!r}")
-    run = None
-    if lengths is not None or reset is not None or reverse or drop is not None or zoneout is not None:
-        run = check_run(weights, dtype, T, m, layout, lengths, reset, reverse, drop, zoneout)
-    y, y_view = _result(out, T, m, n_h, "n_a" if n_h == weights.n_a else "n_h", dtype, layout)
+    _check_cells(cells, weights)
+    run = check_run(weights, dtype, T, m, layout, lengths, reset, reverse, drop, zoneout)
+    y, y_view = _result(out, T, m, n_h, hidden_axis(weights), dtype, layout)
     c, c_view = empty(T, m, n_c, dtype, layout) if cells else (None, None)
     aT = np.empty((m, n_h), dtype)
     cT = np.empty((m, n_c), dtype) if n_c else None
-    call = weights, x, a0, c0, y_view, aT, cT, c_view, bool(training), _backend.get_num_threads(), run
-    return backend, call, y, (aT, cT) if n_c else (aT,), c
+    tape = backend.forward(weights, x, a0, c0, y_view, aT, cT, c_view, training, _backend.get_num_threads(), run)
+    return Result(y, (aT, cT) if n_c else (aT,), c, tape)
 
 
-def forward_many(calls):
-    """Run independent calls of `forward`, each a dict of its arguments, side by side on the threads there are.
+def _check_cells(cells, weights):
+    if cells and not weights.n_c:
+        raise ValueError(f"cells: expected False for a {weights.cell}, which has no cell states, got {cells!r}")
 
-    Each runs on one thread, with the results that it has alone. Returns their Results. All weights are of one backend.
-    Raises what `forward` would.
+
+class Group:
+    """Weights of one form and backend, for calls side by side: group(weights, reverse).
+
+    reverse: for each whether it runs from the end, or None for none. Raises ValueError or TypeError if they do not fit
+    together.
+    """
+
+    __slots__ = ("weights", "reverse", "backend", "dtype", "runs", "n_x", "n_h", "n_c")
+
+    def __init__(self, weights, reverse=None):
+        self.weights = tuple(weights)
+        self.backend = _one_backend("weights", self.weights)
+        forms = {_form(w) for w in self.weights}
+        if len(forms) != 1:
+            raise ValueError(f"weights: expected those of one form, got {len(forms)}")
+        self.reverse = (False,) * len(self.weights) if reverse is None else tuple(map(bool, reverse))
+        if len(self.reverse) != len(self.weights):
+            raise ValueError(f"reverse: expected {len(self.weights)} of them, got {len(self.reverse)}")
+        first = self.weights[0]
+        self.dtype, self.n_x, self.n_h, self.n_c = DTYPES[first.dtype], first.n_x, first.n_h, first.n_c
+        # of calls that ask for nothing else
+        self.runs = tuple(PLAIN_REVERSED if each else None for each in self.reverse)
+
+
+def _form(weights):
+    shapes = tuple(sorted(weights.extras.shapes().items())) if weights.extras else ()
+    return weights.cell, weights.dtype, weights.n_x, weights.n_a, weights.n_h, shapes
+
+
+def _one_backend(name, things):
+    backends = {_backend.owner(name, thing) for thing in things}
+    if len(backends) != 1:
+        raise ValueError(f"{name}: expected those of one backend, got {len(backends)}")
+    return backends.pop()
+
+
+def forward_many(
+    group, x, state=None, *, layout="tmn", training=False, cells=False,
+    lengths=None, reset=None, drop=None, zoneout=None, beside=False,
+):  # fmt: skip
+    """Run the cells of a `Group` side by side on the threads there are, each with the results that it has alone.
+
+    Arguments are those of `forward`: of x one for all, or one for each with an axis of the calls in front, as the parts
+    of state have it; lengths and reset are those of all, drop and zoneout None or one for each.
+    Returns a Result with that axis, and with a list of tapes; with `beside` the features of y and of cells stand side
+    by side instead. Raises what `forward` would.
 
     >>> import numpy as np
-    >>> from fastrnn.ops import pack
+    >>> from fastrnn.ops import Group, pack
     >>> weights = pack("rnn_tanh", np.ones((1, 1)), np.zeros((1, 1)))
-    >>> forth, back = forward_many([dict(weights=weights, x=np.ones((4, 2, 1)), reverse=r) for r in (False, True)])
-    >>> bool(np.all(forth.y == back.y))
-    True
+    >>> y, (a,), _, _ = forward_many(Group([weights, weights], [False, True]), np.ones((4, 2, 1)), beside=True)
+    >>> y.shape, a.shape
+    ((4, 2, 2), (2, 2, 1))
     """
-    made = [_forward_call(**call) for call in calls]
-    tapes = _one_backend(made).forward_many([call for _, call, *_ in made], _backend.get_num_threads())
-    return [Result(y, state, c, tape) for (_, _, y, state, c), tape in zip(made, tapes)]
-
-
-def _one_backend(made):
-    backends = {id(backend): backend for backend, *_ in made}
-    if len(backends) != 1:
-        raise ValueError(f"calls: expected weights or tapes of one backend, got {len(backends)}")
-    return next(iter(backends.values()))
+    weights, dtype, n_h, n_c, runs = group.weights, group.dtype, group.n_h, group.n_c, group.runs
+    count = len(weights)
+    x = check_sequences("x", x, dtype, layout, "n_x", group.n_x, count)
+    T, m = x.shape[-3:-1]
+    a0 = c0 = cT = c = c_view = None
+    if state is not None:
+        a0, c0 = check_states("state", "0", state, weights[0], dtype, m, (count,))
+    if lengths is not None or reset is not None or drop is not None or zoneout is not None:
+        runs = [
+            check_run(w, dtype, T, m, layout, lengths, reset, reverse, drop and drop[k], zoneout and zoneout[k])
+            for k, (w, reverse) in enumerate(zip(weights, group.reverse))
+        ]
+    y, y_view = empty(T, m, count * n_h, dtype, layout) if beside else empty_many(count, T, m, n_h, dtype, layout)
+    if cells:
+        _check_cells(cells, weights[0])
+        c, c_view = empty(T, m, count * n_c, dtype, layout) if beside else empty_many(count, T, m, n_c, dtype, layout)
+    aT = np.empty((count, m, n_h), dtype)
+    if n_c:
+        cT = np.empty((count, m, n_c), dtype)
+    threads = _backend.get_num_threads()
+    tapes = group.backend.forward_many(weights, x, a0, c0, y_view, aT, cT, c_view, training, threads, runs)
+    return Result(y, (aT, cT) if n_c else (aT,), c, tapes if training else None)
 
 
 def backward(tape, dy=None, dstate=None, dcells=None, *, layout="tmn", need_dx=True, accumulate=None, out=None):
@@ -134,49 +185,75 @@ def backward(tape, dy=None, dstate=None, dcells=None, *, layout="tmn", need_dx=T
     >>> float(backward(tape, np.ones_like(y)).db_x[0])
     8.0
     """
-    backend, call, gradients = _backward_call(tape, dy, dstate, dcells, layout, need_dx, accumulate, out)
-    backend.backward(*call)
-    return gradients
-
-
-def backward_many(calls):
-    """Go back in independent calls of `backward`, each a dict of its arguments, side by side, as `forward_many` does.
-
-    Returns their Gradients. Raises what `backward` would.
-    """
-    made = [_backward_call(**call) for call in calls]
-    _one_backend(made).backward_many([call for _, call, _ in made], _backend.get_num_threads())
-    return [gradients for *_, gradients in made]
-
-
-def _backward_call(tape, dy=None, dstate=None, dcells=None, layout="tmn", need_dx=True, accumulate=None, out=None):
-    """The backend of a call, its arguments there, and the Gradients whose arrays it will fill."""
     backend = _backend.owner("tape", tape)
     weights, T, m = tape.weights, tape.T, tape.m
-    dtype, n_a, n_h, n_c = DTYPES[weights.dtype], weights.n_a, weights.n_h, weights.n_c
+    dtype, n_h, n_c = DTYPES[weights.dtype], weights.n_h, weights.n_c
     permutation(layout)  # even where nothing has it
     if dy is not None:
-        dy = check_sequence("dy", dy, dtype, layout, "n_a" if n_h == n_a else "n_h", n_h, T, m)
+        dy = check_sequence("dy", dy, dtype, layout, hidden_axis(weights), n_h, T, m)
     if dcells is not None:
-        if not n_c:
-            raise ValueError(f"dcells: expected None for a {weights.cell}, which has no cell states, got an array")
+        _check_dcells(weights)
         dcells = check_sequence("dcells", dcells, dtype, layout, cell_axis(weights), n_c, T, m)
     daT, dcT = check_states("dstate", "T", dstate, weights, dtype, m)
-    rows, n_x = weights.gates * n_a, weights.n_x
-    shapes = weights.extras.shapes() if weights.extras else {}
+    shapes, extra_shapes = _shapes(weights)
     if accumulate is None:
-        sums = np.empty((rows, n_x), dtype), np.empty((rows, n_h), dtype), np.empty(rows, dtype), np.empty(rows, dtype)
-        extras = {name: np.empty(shape, dtype) for name, shape in shapes.items()}
+        sums, extras = _new_sums(dtype, shapes, extra_shapes)
     else:
-        *sums, extras = _earlier(accumulate, dtype, ((rows, n_x), (rows, n_h), (rows,), (rows,)), shapes)
-    dx, dx_view = _result(out, T, m, n_x, "n_x", dtype, layout) if need_dx else (None, None)
+        *sums, extras = _earlier(accumulate, dtype, shapes, extra_shapes)
+    dx, dx_view = _result(out, T, m, weights.n_x, "n_x", dtype, layout) if need_dx else (None, None)
     da0 = np.empty((m, n_h), dtype)
     dc0 = np.empty((m, n_c), dtype) if n_c else None
-    threads = _backend.get_num_threads()
-    call = (
-        tape, dy, daT, dcT, dcells, dx_view, da0, dc0, *sums, threads, extras, accumulate is not None
+    backend.backward(
+        tape, dy, daT, dcT, dcells, dx_view, da0, dc0, *sums, _backend.get_num_threads(), extras, accumulate is not None
     )
-    return backend, call, Gradients(dx, (da0, dc0) if n_c else (da0,), *sums, extras)
+    return Gradients(dx, (da0, dc0) if n_c else (da0,), *sums, extras)
+
+
+def backward_many(tapes, dy=None, dstate=None, dcells=None, *, layout="tmn", need_dx=True):
+    """Go back in all tapes of one `forward_many`, side by side as there.
+
+    Arguments are those of `backward`: of dy and dcells one for all, one with the features of all side by side, or one
+    for each with the axis of calls in front, as the parts of dstate have it.
+    Returns Gradients with that axis. Raises what `backward` would.
+    """
+    count, first = len(tapes), tapes[0]
+    backend = _one_backend("tape", tapes)
+    weights, T, m = first.weights, first.T, first.m
+    if any(tape.T != T or tape.m != m or _form(tape.weights) != _form(weights) for tape in tapes[1:]):
+        raise ValueError("tapes: expected those of one forward_many, got some of another form, length or batch")
+    dtype, n_h, n_c = DTYPES[weights.dtype], weights.n_h, weights.n_c
+    permutation(layout)
+    if dy is not None:
+        dy = check_sequences("dy", dy, dtype, layout, hidden_axis(weights), n_h, count, T, m)
+    if dcells is not None:
+        _check_dcells(weights)
+        dcells = check_sequences("dcells", dcells, dtype, layout, cell_axis(weights), n_c, count, T, m)
+    daT, dcT = check_states("dstate", "T", dstate, weights, dtype, m, (count,))
+    sums, extras = _new_sums(dtype, *_shapes(weights, (count,)))
+    dx, dx_view = empty_many(count, T, m, weights.n_x, dtype, layout) if need_dx else (None, None)
+    da0 = np.empty((count, m, n_h), dtype)
+    dc0 = np.empty((count, m, n_c), dtype) if n_c else None
+    backend.backward_many(
+        tapes, dy, daT, dcT, dcells, dx_view, da0, dc0, *sums, _backend.get_num_threads(), extras, False
+    )
+    return Gradients(dx, (da0, dc0) if n_c else (da0,), *sums, extras)
+
+
+def _check_dcells(weights):
+    if not weights.n_c:
+        raise ValueError(f"dcells: expected None for a {weights.cell}, which has no cell states, got an array")
+
+
+def _shapes(weights, calls=()):
+    """The shapes of the gradients of W_x, W_a, b_x, b_a, and by name those of extras."""
+    rows = weights.gates * weights.n_a
+    extras = weights.extras.shapes() if weights.extras else {}
+    shapes = (rows, weights.n_x), (rows, weights.n_h), (rows,), (rows,)
+    return [(*calls, *shape) for shape in shapes], {name: (*calls, *shape) for name, shape in extras.items()}
+
+
+def _new_sums(dtype, shapes, extra_shapes):
+    return [np.empty(shape, dtype) for shape in shapes], {name: np.empty(shape, dtype) for name, shape in extra_shapes.items()}
 
 
 def _result(out, T, m, n, axis, dtype, layout):

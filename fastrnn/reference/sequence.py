@@ -189,12 +189,39 @@ def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, t
         dc0[...] = d["c"]
 
 
-def forward_many(calls, threads):
-    """Run `calls`, each the arguments of `forward`, one after the other. Returns their tapes."""
-    return [forward(*call) for call in calls]
+def forward_many(weights, x, a0, c0, y, aT, cT, cells, training, threads, runs):
+    """Run each of `weights`, as `forward` does, one after the other.
+
+    All are of one form. Arrays are those of `forward` with an axis in front for the calls; x may lack it, and is then
+    that of each; y and cells may have the features of all calls side by side instead. Returns a list of tapes, or of None.
+    """
+    n_h, n_c, tapes = weights[0].n_h, weights[0].n_c, []
+    for k, (w, run) in enumerate(zip(weights, runs)):
+        initial, final = (_part(a0, k), _part(c0, k)), (_part(aT, k), _part(cT, k))
+        y_k, cells_k = _steps(y, k, n_h), _steps(cells, k, n_c)
+        tapes.append(forward(w, _steps(x, k, w.n_x), *initial, y_k, *final, cells_k, training, threads, run))
+    return tapes
 
 
-def backward_many(calls, threads):
-    """Go back through time in `calls`, each the arguments of `backward`, one after the other."""
-    for call in calls:
-        backward(*call)
+def backward_many(tapes, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, threads, extras, accumulate):
+    """Go back through time in each of `tapes`, as `backward` does, one after the other.
+
+    All are of one form and length. Arrays are those of `backward` with an axis in front for the calls; dy and dcells may
+    lack it, and are then those of each, or have the features of all side by side.
+    """
+    for k, tape in enumerate(tapes):
+        w, own = tape.weights, {name: array[k] for name, array in extras.items()}
+        last = _steps(dy, k, w.n_h), _part(daT, k), _part(dcT, k), _steps(dcells, k, w.n_c)
+        first = _steps(dx, k, w.n_x), _part(da0, k), _part(dc0, k)
+        backward(tape, *last, *first, dW_x[k], dW_a[k], db_x[k], db_a[k], threads, own, accumulate)
+
+
+def _part(array, k):
+    return None if array is None else array[k]
+
+
+def _steps(array, k, n):
+    """That of call k: of an array with the axis of calls, or with their features side by side, or the one of all."""
+    if array is None or array.ndim == 4:
+        return _part(array, k)
+    return array if array.shape[2] == n else array[:, :, k * n : (k + 1) * n]

@@ -1,0 +1,130 @@
+"""One level of a network, from one input to one output: the directions of a layer side by side; time-major views."""
+import numpy as np
+
+from .. import ops
+from .axes import turned
+from .checkpoint import Checkpointed
+from .column import Column
+from .merge import halves, merged, split
+from .noise import thin
+
+
+class Level:
+    """The blocks of one layer, their packed weights and noise. A pass changes none of it: others may run meanwhile.
+
+    layouts: in which order of axes the gradient of the input, and the output, are laid out in memory.  merge: of the two
+    directions; None for blocks that have nothing to do with each other, whose arrays have an axis for them in front.
+    dropout: of the input.
+    """
+
+    __slots__ = ("blocks", "noise", "layouts", "merge", "dropout", "_group", "_below", "_drop", "_zoneout", "_beside")
+
+    def __init__(self, blocks, weights, noise, layouts, merge, dropout):
+        self.blocks, self.noise, self.layouts, self.merge, self.dropout = blocks, noise, layouts, merge, dropout
+        self._group = ops.Group(weights, [block.reverse for block in blocks])
+        self._below = noise[0].below
+        self._beside = bool(merge) and (merge == "concat" or len(blocks) == 1)
+        self._drop = _unless_none([each.recurrent for each in noise])
+        self._zoneout = _unless_none([each.zoneout for each in noise])
+
+    def forward(self, x, state, lengths, reset, training, cells):
+        """Return y, the last state, cells or None, and for training what `backward` needs, else None.
+
+        state: a tuple of arrays (directions, m, n), or None for zeros.
+        """
+        if self._below is not None:
+            x = thin(x, self._below, self.dropout)
+        layout = self.layouts[1]
+        if layout != "tmn":
+            x, reset = turned(x, layout), None if reset is None else reset.T
+        y, state, c, tapes = ops.forward_many(
+            self._group, x, state, layout=layout, training=training, cells=cells, lengths=lengths, reset=reset,
+            drop=self._drop, zoneout=self._zoneout, beside=self._beside,
+        )  # fmt: skip
+        if layout != "tmn":
+            y, c = turned(y, layout), None if c is None else turned(c, layout)
+        kept = (tapes, y if self.merge == "mul" else None) if training else None
+        if not self._beside and self.merge:
+            y, c = merged(self.merge, y, layout), None if c is None else merged("concat", c, layout)
+        return y, state, c, kept
+
+    def backward(self, kept, dy, dstate, dcells, need_dx):
+        """Return dx or None, the gradient of the first state, and those of the parameters by name."""
+        (tapes, factors), layout = kept, self.layouts[0]
+        if self.merge and len(self.blocks) == 2:
+            dy = split(self.merge, dy, factors)
+        g = ops.backward_many(
+            tapes, None if dy is None else turned(dy, layout), dstate, None if dcells is None else turned(dcells, layout),
+            layout=layout, need_dx=need_dx,
+        )  # fmt: skip
+        if not self.merge:
+            return None if g.dx is None else turned(g.dx, layout), g.dstate, dict(self.blocks[0].gradients(g))
+        found = {}
+        for k, (block, noise) in enumerate(zip(self.blocks, self.noise)):
+            found.update(block.gradients(g.of(k), noise.weights))
+        dx = None if g.dx is None else _sum(turned(g.dx, layout))
+        if self._below is not None:
+            dx = thin(dx, self._below, self.dropout)
+        return dx, g.dstate, found
+
+
+class CheckpointedLevel:
+    """As Level, with checkpoints: all layers in one direction, or one layer in two, one after the other.
+
+    It is for one pass: what backward needs also stands in its columns.
+    """
+
+    def __init__(self, blocks, weights, noise, layouts, merge, dropout, every):
+        self.blocks, self.noise, self.merge, self.dropout = blocks, noise, merge, dropout
+        two = blocks[-1].reverse
+        self.columns = [Checkpointed(Column(blocks[part], weights[part], noise[part], layouts, dropout), every)
+                        for part in ((slice(0, 1), slice(1, 2)) if two else (slice(None),))]
+
+    def forward(self, x, state, lengths, reset, training, cells):
+        if self.noise[0].below is not None:
+            x = thin(x, self.noise[0].below, self.dropout)
+        ys, ends = [], []
+        for column, starts in zip(self.columns, self._apart(state)):
+            y, end, _ = column.forward(x, starts, lengths, reset, training)
+            ys.append(y)
+            ends += end
+        kept = (ys if self.merge == "mul" else None,)
+        y = ys[0] if len(ys) == 1 else merged(self.merge, ys, self.columns[0].layouts[-1])
+        return y, _together(ends), None, kept
+
+    def backward(self, kept, dy, dstate, dcells, need_dx):
+        if len(self.columns) == 2:
+            dy = halves(dy) if self.merge == "concat" else split(self.merge, dy, *kept)
+            dcells = halves(dcells)
+        dxs, starts, found = [], [], {}
+        for k, (column, ends) in enumerate(zip(self.columns, self._apart(dstate))):
+            own = [d if d is None or d.ndim == 3 else d[k] for d in (dy, dcells)]
+            dx, start, gradients = column.backward(own[0], ends, own[1], need_dx)
+            dxs.append(dx)
+            starts += start
+            for block, noise, g in zip(column.blocks, column.noise, gradients):
+                found.update(block.gradients(g, noise.weights))
+        dx = _sum(dxs) if need_dx else None
+        if self.noise[0].below is not None:
+            dx = thin(dx, self.noise[0].below, self.dropout)
+        return dx, _together(starts), found
+
+    def _apart(self, state):
+        """The states of each column: a list with a tuple for each of its blocks."""
+        count, each = len(self.blocks), len(self.columns[0].blocks)
+        found = [None] * count if state is None else list(zip(*state))
+        return [found[at:at + each] for at in range(0, count, each)]
+
+
+def _together(states):
+    """The reverse of that."""
+    return tuple(np.stack(part) for part in zip(*states))
+
+
+def _unless_none(values):
+    return None if all(value is None for value in values) else values
+
+
+def _sum(dxs):
+    """Of the gradients of one input, in place of the first."""
+    return dxs[0] if len(dxs) == 1 else np.add(dxs[0], dxs[1], out=dxs[0])
