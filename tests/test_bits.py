@@ -26,13 +26,9 @@ def part(d, rows, steps=slice(None)):
     return d
 
 
-@each_case(among=BATCHES)
-@each_cell
-def test_a_sequence_alone_or_in_a_batch(isa, dtype, threads, cell, case):
-    d = data(cell, case.sizes, dtype.name)
+def check_parts(d, choices):
     whole = Run(d)
-    m = case.m
-    for rows in (slice(0, 1), slice(m - 1, m), slice(1, 3), slice(2, 9), slice(m // 2, m), [5, 0, 7]):
+    for rows in choices:
         alone = Run(part(d, rows))
         for name in ("y", "cells", "dx"):
             if getattr(whole, name) is not None:
@@ -40,6 +36,19 @@ def test_a_sequence_alone_or_in_a_batch(isa, dtype, threads, cell, case):
         for name in ("aT", "cT", "da0", "dc0"):
             if getattr(whole, name) is not None:
                 assert np.array_equal(getattr(alone, name), getattr(whole, name)[rows]), (name, rows)
+
+
+@each_case(among=BATCHES)
+@each_cell
+def test_a_sequence_alone_or_in_a_batch(isa, dtype, threads, cell, case):
+    m = case.m
+    choices = (slice(0, 1), slice(m - 1, m), slice(1, 3), slice(2, 9), slice(m // 2, m), [5, 0, 7])
+    check_parts(data(cell, case.sizes, dtype.name), choices)
+
+
+@pytest.mark.parametrize("cell, n", [("lstm", 520), ("rnn_tanh", 1030)])
+def test_so_too_where_many_sequences_make_their_sums_block_by_block(isa, dtype, cell, n):
+    check_parts(data(cell, (n, n, 37, 2), dtype.name), (slice(0, 2), slice(30, 37)))
 
 
 @pytest.mark.parametrize("cuts", [(1,), (7, 23), (16, 32), (5, 6, 21, 37)], ids=str)

@@ -45,7 +45,7 @@ typedef struct {
     int slot;           /* the first of them that this product fills */
     const fr_segment *segments;
     int count;          /* of segments */
-    int far;            /* too large for a core's own cache: fetched a panel ahead */
+    int far;            /* too large for a core's own cache: fetched before it is needed */
 } fr_matrix;
 
 /* out[r] = bias + x[r] W, panels [first, last). */
