@@ -125,8 +125,9 @@ fr_status fr_stream_new(const fr_weights *const *weights, int count, ptrdiff_t c
 void fr_stream_free(fr_stream *stream);
 size_t fr_stream_bytes(const fr_stream *stream);
 /* One step of the states `ids` [rows], each at most once, or (NULL, with rows = capacity) of all: x (rows, n_x) to y (rows,
- * n_h), contiguous.  Takes no memory.  FR_BAD_ARGUMENT for an id that is not there or twice: nothing has changed then. */
-fr_status fr_stream_step(fr_stream *stream, const ptrdiff_t *ids, ptrdiff_t rows, const void *x, void *y);
+ * n_h), contiguous, on at most so many threads.  Takes no memory.  FR_BAD_ARGUMENT for an id that is not there or twice: nothing
+ * has changed then. */
+fr_status fr_stream_step(fr_stream *stream, const ptrdiff_t *ids, ptrdiff_t rows, const void *x, void *y, int threads);
 fr_status fr_stream_clear(fr_stream *stream, const ptrdiff_t *ids, ptrdiff_t rows);
 /* All states, (count, capacity, n_h) and (count, capacity, n_a); c may be NULL, and in writing a too: zeros. */
 void fr_stream_read(const fr_stream *stream, void *a, void *c);

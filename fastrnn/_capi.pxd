@@ -112,7 +112,7 @@ cdef extern from "fastrnn.h" nogil:
     fr_status fr_stream_new(const fr_weights **weights, int count, Py_ssize_t capacity, const fr_run *run, fr_stream **stream)
     void fr_stream_free(fr_stream *stream)
     size_t fr_stream_bytes(const fr_stream *stream)
-    fr_status fr_stream_step(fr_stream *stream, const Py_ssize_t *ids, Py_ssize_t rows, const void *x, void *y)
+    fr_status fr_stream_step(fr_stream *stream, const Py_ssize_t *ids, Py_ssize_t rows, const void *x, void *y, int threads)
     fr_status fr_stream_clear(fr_stream *stream, const Py_ssize_t *ids, Py_ssize_t rows)
     void fr_stream_read(const fr_stream *stream, void *a, void *c)
     void fr_stream_write(fr_stream *stream, const void *a, const void *c)

@@ -5,7 +5,7 @@ cdef Py_ssize_t _WORTH_RELEASING = 1 << 19
 
 
 cdef class Stream:
-    """Stream(weights, capacity, run, normalise, empty)
+    """Stream(weights, capacity, run, normalise, empty, threads)
 --
 
     `capacity` states of each layer of `weights`, a tuple of Weights; all zero at first.
@@ -13,18 +13,19 @@ cdef class Stream:
     run: None, or a tuple with the fields of fastrnn.ops.Run, of which zoneout acts.
     `normalise(stream, x, ids, out)` returns arguments of `step` that fit, or raises: it is asked for those that don't fit
     as they are.  `empty(shape)` makes the arrays that `step` returns; others than of its type are not read as they are.
+    `threads()` says how many a step may use; it is asked where there is work for more than one.
     """
     cdef fr_stream *live
     cdef readonly tuple weights
     cdef readonly Py_ssize_t capacity, n_x, n_h
     cdef readonly str dtype
     cdef readonly object run
-    cdef object normalise, empty, array, whole
+    cdef object normalise, empty, threads, array, whole
     cdef Py_ssize_t work
     cdef int itemsize
     cdef bint busy
 
-    def __init__(self, weights, capacity, run, normalise, empty):
+    def __init__(self, weights, capacity, run, normalise, empty, threads):
         cdef Weights w, below = None
         cdef bytearray pointers = bytearray(len(weights) * sizeof(void *))
         cdef const fr_weights **packed = <const fr_weights **><char *>pointers
@@ -33,7 +34,8 @@ cdef class Stream:
         cdef int k
         if self.live != NULL:
             raise RuntimeError("fastrnn: a stream is made once")
-        self.weights, self.capacity, self.run, self.normalise, self.empty = tuple(weights), capacity, run, normalise, empty
+        self.weights, self.capacity, self.run = tuple(weights), capacity, run
+        self.normalise, self.empty, self.threads = normalise, empty, threads
         for k in range(len(weights)):
             w = self.weights[k]
             packed[k] = _packed(w)
@@ -91,6 +93,7 @@ cdef class Stream:
         cdef const Py_ssize_t *chosen = NULL
         cdef fr_stream *live = self._usable()
         cdef fr_status status
+        cdef int threads = 1
         cdef char kind = c"f" if self.itemsize == 4 else c"d"
         if type(x) is not self.array or (ids is not None and type(ids) is not self.array):
             return None  # a masked array, say, which has a buffer too
@@ -111,13 +114,15 @@ cdef class Stream:
             held += 1
             if not _is_matrix(&views[held - 1], rows, self.n_h, self.itemsize, kind):
                 return None
-            self._usable()  # again: memory for `out` may have let another thread in
+            if rows * self.work >= _WORTH_RELEASING:
+                threads = min(self.threads(), 64)
+            self._usable()  # again: memory for `out`, or a question, may have let another thread in
             if rows * self.work < _WORTH_RELEASING:
-                status = fr_stream_step(live, chosen, rows, views[held - 2].buf, views[held - 1].buf)
+                status = fr_stream_step(live, chosen, rows, views[held - 2].buf, views[held - 1].buf, 1)
             else:
                 self.busy = True
                 with nogil:
-                    status = fr_stream_step(live, chosen, rows, views[held - 2].buf, views[held - 1].buf)
+                    status = fr_stream_step(live, chosen, rows, views[held - 2].buf, views[held - 1].buf, threads)
                 self.busy = False
             return out if status == FR_OK else None
         except (TypeError, ValueError, BufferError):

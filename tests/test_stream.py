@@ -356,7 +356,7 @@ def test_an_empty_object_is_refused():
         with pytest.raises(ValueError, match="^stream: expected a stream, got an empty object"):
             call()
     with pytest.raises(RuntimeError, match="made once"):
-        layer_of("GRU").stream()._live.__init__((), 1, None, None, None)
+        layer_of("GRU").stream()._live.__init__((), 1, None, None, None, None)
 
 
 # ---- cost ----
@@ -394,6 +394,28 @@ def test_step_is_the_backends_own_method(engine):
 
 
 # ---- threads ----
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
+def test_threads_share_a_large_step(isa, dtype, kind):
+    """Each takes its rows through all layers; with bits and memory as on one."""
+    layer = getattr(fastrnn, kind)(70, 90, num_layers=2, seed=0, dtype=dtype, layer_norm=kind == "GRU")
+    x, ids = numbers(3, 101, 70, dtype=dtype), np.random.default_rng(1).permutation(200)[:101].astype(np.intp)
+    results, out = [], np.empty((101, 90), dtype)
+    for threads in (1, 2, 5):
+        live = layer.stream(200)
+        with fastrnn.num_threads(threads):
+            results.append([live.step(row, ids).copy() for row in x])
+            tracemalloc.start()
+            try:
+                for _ in range(20):
+                    live.step(x[0], ids, out)
+                assert tracemalloc.get_traced_memory()[1] < 1000
+            finally:
+                tracemalloc.stop()
+        results[-1] += parts(live.state)
+    for other in results[1:]:
+        same("native", tuple(other), tuple(results[0]))
 
 
 def test_threads_step_streams_of_one_layer_at_once(engine):

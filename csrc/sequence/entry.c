@@ -79,9 +79,9 @@ void fr_stream_free(fr_stream *stream) { fr_free(stream); }
 
 size_t fr_stream_bytes(const fr_stream *stream) { return BY_TYPE(bits_of(stream), fr_stream_bytes, stream); }
 
-fr_status fr_stream_step(fr_stream *stream, const ptrdiff_t *ids, ptrdiff_t rows, const void *x, void *y)
+fr_status fr_stream_step(fr_stream *stream, const ptrdiff_t *ids, ptrdiff_t rows, const void *x, void *y, int threads)
 {
-    return BY_TYPE(bits_of(stream), fr_stream_step, stream, ids, rows, x, y);
+    return BY_TYPE(bits_of(stream), fr_stream_step, stream, ids, rows, x, y, threads);
 }
 
 fr_status fr_stream_clear(fr_stream *stream, const ptrdiff_t *ids, ptrdiff_t rows)

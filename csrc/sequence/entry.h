@@ -30,7 +30,8 @@
     FR_HIDDEN fr_status fr_stream_new_f##bits(const fr_weights *const *, int count, ptrdiff_t capacity, const fr_run *, \
                                              fr_stream **);                                                             \
     FR_HIDDEN size_t fr_stream_bytes_f##bits(const fr_stream *);                                                        \
-    FR_HIDDEN fr_status fr_stream_step_f##bits(fr_stream *, const ptrdiff_t *ids, ptrdiff_t rows, const type *x, type *y); \
+    FR_HIDDEN fr_status fr_stream_step_f##bits(fr_stream *, const ptrdiff_t *ids, ptrdiff_t rows, const type *x, type *y, \
+                                              int threads);                                                                \
     FR_HIDDEN fr_status fr_stream_clear_f##bits(fr_stream *, const ptrdiff_t *ids, ptrdiff_t rows);                     \
     FR_HIDDEN void fr_stream_read_f##bits(const fr_stream *, type *a, type *c);                                         \
     FR_HIDDEN void fr_stream_write_f##bits(fr_stream *, const type *a, const type *c);

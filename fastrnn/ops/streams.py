@@ -40,7 +40,7 @@ def stream(weights, capacity=1, *, zoneout=None):
         raise TypeError("zoneout: expected a number or None, as masks have an end, got a pair")
     run = check_run(stack[0], DTYPES[stack[0].dtype], 1, capacity, "tmn", None, None, False, None, zoneout)
     empty = functools.partial(np.empty, dtype=DTYPES[stack[0].dtype])
-    return backend.Stream(stack, capacity, run, _fitting, empty)
+    return backend.Stream(stack, capacity, run, _fitting, empty, _backend.get_num_threads)
 
 
 def _check_stack(stack):

@@ -16,10 +16,10 @@ class Stream:
 
     run: None, or a tuple with the fields of fastrnn.ops.Run, of which zoneout acts.
     `normalise(stream, x, ids, out)` returns arguments of `step` that fit, or raises. `empty(shape)` makes the arrays that
-    `step` returns.
+    `step` returns.  `threads` is not asked.
     """
 
-    def __init__(self, weights, capacity, run, normalise, empty):
+    def __init__(self, weights, capacity, run, normalise, empty, threads=None):
         self.weights, self.capacity = tuple(weights), capacity
         self.n_x, self.n_h, self.dtype = weights[0].n_x, weights[-1].n_h, weights[0].dtype
         self.run, self._normalise, self._empty = run, normalise, empty
