@@ -1,6 +1,6 @@
 /* The pool under its own callers: regions, barriers, nesting, several callers at once.
  * Exit status 0 when all that it counted is right; test_pool.py compiles and runs it. */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 
 #include "base/pool.h"
 
@@ -51,11 +51,36 @@ static int one_region(int threads, int barriers, int nested) {
     return wrong;
 }
 
+struct tasks {
+    int count, times[32]; /* how often each ran: plain memory, as results are */
+    atomic_int next;
+};
+
+static void take_tasks(void *arg, int rank, int size, fr_team *team) {
+    struct tasks *tasks = arg;
+    (void)rank, (void)size, (void)team;
+    for (int k; (k = atomic_fetch_add_explicit(&tasks->next, 1, memory_order_relaxed)) < tasks->count;) tasks->times[k]++;
+}
+
+/* Each task runs once, and nobody looks at what the caller has freed. */
+static int one_offer(int threads, int count) {
+    struct tasks *tasks = calloc(1, sizeof *tasks);
+    int wrong = 0;
+    tasks->count = count;
+    fr_pool_offer(take_tasks, tasks, threads);
+    for (int k = 0; k < count; k++) wrong |= tasks->times[k] != 1;
+    free(tasks);
+    return wrong;
+}
+
 static atomic_int wrong;
 
 static void *caller(void *regions) {
-    for (int i = 0; i < *(int *)regions; i++)
+    for (int i = 0; i < *(int *)regions; i++) {
         if (one_region(1 + i % MOST, i % 4, i % 3 == 0)) atomic_fetch_add(&wrong, 1);
+        if (one_offer(1 + i % MOST, i % 32)) atomic_fetch_add(&wrong, 1);
+        if (i % 64 == 0) usleep(200); /* long enough to fall asleep: the next order wakes them */
+    }
     return NULL;
 }
 
@@ -64,7 +89,7 @@ static void fork_once(void) {
     pid_t child = fork();
     if (child == 0) {
         alarm(60); /* a hang is a failure too */
-        _exit(one_region(2, 10, 1) || one_region(3, 10, 0));
+        _exit(one_region(2, 10, 1) || one_offer(3, 20) || one_region(3, 10, 0));
     }
     if (child < 0 || waitpid(child, &status, 0) != child || status) atomic_fetch_add(&wrong, 1);
 }

@@ -2,7 +2,9 @@
  *
  * Born on the first region of more than one thread, it grows to the largest region asked
  * for and never shrinks.  Each worker has a slot: the caller writes an order number there,
- * the worker runs the region and writes the same number back as done.  A worker without
+ * the worker takes it, runs the region and writes the same number back as done.  Where a
+ * region can do without a worker, the caller takes an order back that the worker has not
+ * taken when all is done: one that is just waking up is not waited for.  A worker without
  * orders spins a little, since the next call often follows at once, and then sleeps on its
  * condition variable: an idle pool costs nothing.
  *
@@ -38,6 +40,7 @@ struct fr_team {
 struct slot {
     FR_ALIGN(FR_LINE) atomic_uint order; /* written by the caller */
     FR_ALIGN(FR_LINE) atomic_uint done;  /* written by the worker: order when it has finished */
+    atomic_uint taken;                   /* the last order that the worker has begun or the caller has taken back */
     atomic_int asleep;
     pthread_mutex_t lock; /* only for going to sleep and waking up */
     pthread_cond_t wake;
@@ -100,12 +103,19 @@ static unsigned next_order(struct slot *slot, unsigned seen) {
     return order;
 }
 
+/* Whether the order was still to be had: it is ours then, and nobody else's. */
+static int take(struct slot *slot, unsigned order) {
+    unsigned before = order - 1;
+    return atomic_compare_exchange_strong(&slot->taken, &before, order);
+}
+
 static void *work(void *arg) {
     struct slot *slot = arg;
     int rank = (int)(slot - slots);
     unsigned order = 0;
     for (;;) {
         order = next_order(slot, order);
+        if (!take(slot, order)) continue;
         fr_set_float_mode(region.float_mode); /* the bits of a result may not depend on who computed it */
         region.body(region.arg, rank, region.team.size, &region.team);
         atomic_store_explicit(&slot->done, order, memory_order_release);
@@ -127,6 +137,7 @@ static void give_order(struct slot *slot) {
 static void reset_slot(struct slot *slot) {
     atomic_init(&slot->order, 0);
     atomic_init(&slot->done, 0);
+    atomic_init(&slot->taken, 0);
     atomic_init(&slot->asleep, 0);
     slot->lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     slot->wake = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
@@ -172,7 +183,7 @@ static int run_alone(fr_body body, void *arg) {
     return 1;
 }
 
-int fr_pool_run(fr_body body, void *arg, int threads) {
+static int run(fr_body body, void *arg, int threads, int offered) {
     if (threads > FR_MAX_THREADS) threads = FR_MAX_THREADS;
     if (threads <= 1 || atomic_exchange_explicit(&busy, 1, memory_order_acquire)) return run_alone(body, arg);
 
@@ -185,12 +196,18 @@ int fr_pool_run(fr_body body, void *arg, int threads) {
 
     for (int rank = 1; rank < size; rank++) give_order(&slots[rank]);
     body(arg, 0, size, &region.team);
-    for (int rank = 1; rank < size; rank++)
-        wait_for(&slots[rank].done, atomic_load_explicit(&slots[rank].order, memory_order_relaxed));
+    for (int rank = 1; rank < size; rank++) {
+        unsigned order = atomic_load_explicit(&slots[rank].order, memory_order_relaxed);
+        if (!offered || !take(&slots[rank], order)) wait_for(&slots[rank].done, order);
+    }
 
     atomic_store_explicit(&busy, 0, memory_order_release);
     return size;
 }
+
+int fr_pool_run(fr_body body, void *arg, int threads) { return run(body, arg, threads, 0); }
+
+void fr_pool_offer(fr_body body, void *arg, int threads) { run(body, arg, threads, 1); }
 
 /* Each rank counts on its own line and reads the others'.  A rank may already be at the
  * next barrier when a slow one looks, hence "at least". */

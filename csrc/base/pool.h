@@ -15,6 +15,10 @@ typedef void (*fr_body)(void *arg, int rank, int size, fr_team *team);
  * take its share from `size`.  Writes of all ranks are visible to the caller afterwards. */
 FR_HIDDEN int fr_pool_run(fr_body body, void *arg, int threads);
 
+/* The same for a body that takes its work from a counter, and meets nobody: rank 0 is run in any case, and another not
+ * at all if it has not begun when rank 0 returns.  To wake a thread takes longer than a small call. */
+FR_HIDDEN void fr_pool_offer(fr_body body, void *arg, int threads);
+
 /* Every rank of the team arrives before any goes on, and sees what the others wrote. */
 FR_HIDDEN void fr_team_barrier(fr_team *team, int rank);
 

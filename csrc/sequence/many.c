@@ -46,7 +46,7 @@ static void many_body(void *arg, int rank, int size, fr_team *team)
 static fr_status run_many(many *m, int threads)
 {
     if (threads <= m->count) {
-        fr_pool_run(many_body, m, threads);
+        fr_pool_offer(many_body, m, threads);
         return (fr_status)m->status;
     }
     fr_status status = FR_OK;
