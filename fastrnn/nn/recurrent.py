@@ -136,24 +136,30 @@ class _Recurrent(Layer):
 
     def _run(self, x, state, lengths, reset, cells, training, checkpoint):
         """Return y, the last state, the cells and the tape, the last two or None."""
-        x, single = with_m("x", x, self.layout)
-        x = turned(x, self.layout)
+        layout = self.layout
+        x, single = with_m("x", x, layout)
+        if layout != "tmn":
+            x = turned(x, layout)
         T, m, _ = x.shape
         if lengths is not None:
             lengths = check_lengths(lengths, T, m, single)
         if reset is not None:
-            reset = check_reset(reset, T, m, self.layout, single)
+            reset = check_reset(reset, T, m, layout, single)
         if state is not None:
             state = checked("state", state, self._blocks, m, single, self._pair)
-        c, ends, at, count = None, [], 0, len(self._blocks)
+        ends, at, start, top = [], 0, None, self.num_layers - 1
         tape = Tape(self, T, m, single) if training else None
-        for level in self._climbed(T, m, training, checkpoint):
-            start, at = some(state, at, at + len(level.blocks)), at + len(level.blocks)
-            x, end, c, kept = level.forward(x, start, lengths, reset, training, cells and at == count)
+        levels = self._climbed(T, m, training, checkpoint)
+        for k, level in enumerate(levels):
+            if state is not None:
+                start, at = some(state, at, at + len(level.blocks)), at + len(level.blocks)
+            x, end, c, kept = level.forward(x, start, lengths, reset, training, cells and k == top)
             ends.append(end)
             if training:
                 tape.levels.append((level, kept))
-        return self._given(x, single), given(ends, single, self._pair), self._given(c, single), tape
+        if layout != "tmn" or single:
+            x, c = self._given(x, single), None if c is None else self._given(c, single)
+        return x, given(ends, single, self._pair), c, tape
 
     def _climbed(self, T, m, training, checkpoint):
         """The levels of a pass, from below, with what chance decides for them."""
@@ -215,7 +221,8 @@ class _Recurrent(Layer):
             dcells = None
         tape.levels = []        # used up, and only now: ops too may refuse an argument
         grads = {name: grads[name] for name in self._shapes}
-        return self._given(dy, tape.single), given(starts, tape.single, self._pair), grads
+        dx = None if dy is None else self._given(dy, tape.single)
+        return dx, given(starts, tape.single, self._pair), grads
 
     def _as_y(self, name, g, tape, n):
         """A gradient of y or of cells, compared with its shape, as a time-major view; ops checks the dtype."""
@@ -228,8 +235,6 @@ class _Recurrent(Layer):
 
     def _given(self, view, single):
         """A time-major view as the caller lays arrays out."""
-        if view is None or self.layout == "tmn" and not single:
-            return view
         array = turned(view, self.layout)
         return without_m(array, self.layout) if single else array
 

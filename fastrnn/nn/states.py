@@ -32,7 +32,7 @@ def some(state, first, end):
 
 def given(states, single, pair):
     """The states of all blocks as the caller has them, from those of the first, the next …"""
-    parts = states[0] if len(states) == 1 else [np.concatenate(part) for part in zip(*states)]
+    parts = states[0] if len(states) == 1 else tuple([np.concatenate(part) for part in zip(*states)])
     if single:
-        parts = [part[:, 0] for part in parts]
-    return tuple(parts) if pair else parts[0]
+        parts = tuple([part[:, 0] for part in parts])
+    return parts if pair else parts[0]

@@ -38,7 +38,10 @@ def check_sequences(name, value, dtype, layout, n, size, count, T=None, m=None):
     if array.ndim == 3:
         view = array if layout == "tmn" else array.transpose(permutation(layout))
         steps, rows, found = view.shape
-        if found == size if T is None else steps == T and rows == m and found in (size, count * size):
+        if T is None:
+            if found == size:
+                return view
+        elif steps == T and rows == m and (found == size or found == count * size):
             return view
     elif array.ndim == 4 and len(array) == count:
         view = array if layout == "tmn" else array.transpose(0, *(1 + axis for axis in permutation(layout)))
