@@ -24,7 +24,7 @@ typedef union {
 #define LARGEST ((size_t)16 << 20)
 #endif
 #define ALL ((size_t)64 << 20)
-#define KEPT 8
+#define KEPT 4
 static _Atomic(header *) kept[KEPT];
 static atomic_size_t waiting; /* bytes of all that are kept, or about to be */
 static atomic_uint turn;
