@@ -128,7 +128,7 @@ typedef struct {
 /* dw[gate units, inputs] += sum over rows of dz ⊗ x, for the groups [first, last) of units. */
 typedef struct {
     ptrdiff_t first, last;
-    ptrdiff_t rows;             /* at most FR_PIECE */
+    ptrdiff_t rows;             /* each FR_PIECE of them, from the first on, are summed apart */
     const real *const *x;       /* [rows] of `inputs` values */
     ptrdiff_t inputs;
     const real *const *dz;      /* [rows] rows of slots */
@@ -230,6 +230,7 @@ typedef struct {
 } fr_scan_grad;
 
 #define FR_PIECE 64    /* rows of one partial sum of a weight gradient */
+#define FR_PIECES 4    /* so many at once where dw is far, which is then fetched once */
 #define FR_SCRATCH 64  /* inputs of one packed panel of x, at most */
 
 typedef struct fr_kernels {

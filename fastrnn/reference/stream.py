@@ -19,7 +19,7 @@ class Stream:
     `step` returns.  `threads` is not asked.
     """
 
-    def __init__(self, weights, capacity, run, normalise, empty, threads=None):
+    def __init__(self, weights, capacity, run, normalise, empty, threads):
         self.weights, self.capacity = tuple(weights), capacity
         self.n_x, self.n_h, self.dtype = weights[0].n_x, weights[-1].n_h, weights[0].dtype
         self.run, self._normalise, self._empty = run, normalise, empty
