@@ -245,6 +245,17 @@ def test_memory():
 # ---- processes and the report ----
 
 
+def test_the_table_of_the_readme():
+    shape = (16, 16, 1, 100)
+    rows = [row(Case("lstm", *shape), threads=2, fastrnn=10e-6, torch=25e-6), row(Case("lstm", *shape), fastrnn=1.0, torch=1.0),
+            row(Case("gru", *shape), threads=2, fastrnn=20e-6), row(Case("rnn", 17, 16, 1, 100), threads=2, fastrnn=1.0)]  # fmt: skip
+    document = {"machine": {"cpu": "x"}, "engines": {"torch": {"version": "1"}, "jax": {"absent": ""}}, "rows": rows}
+    title, _, *table = report.readme(document).splitlines()
+    assert "2 threads, x" in title and "PyTorch" in title and "JAX" not in title
+    assert table == ["| work | n | m | T | rnn | lstm | gru |", "|---|---|---|---|---|---|---|",
+                     "| inference | 16 | 1 | 100 | - | 10.0 (2.50×) | 20.0 |"]  # fmt: skip
+
+
 def test_settings_of_a_worker():
     found = environment(1, "avx2")
     assert found["FASTRNN_NUM_THREADS"] == found["OMP_NUM_THREADS"] == "1"

@@ -2,7 +2,7 @@
 
 from .compare import key
 from .engines import NAMES, PEERS
-from .grid import CELLS, QUICK
+from .grid import CELLS, QUICK, WORKS
 from .quiet import DISTURBED
 from .turns import REASONS
 
@@ -129,17 +129,22 @@ def text(document, marks=None, gone=()):
 
 
 def readme(document):
-    """A Markdown table of the quick shapes, float32, with the most threads that were measured."""
+    """A Markdown table of the quick shapes, float32, with the most threads that were measured: a line a shape."""
     rows = [row for row in document["rows"] if row["kind"] == "layer" and row["dtype"] == "float32"]
-    rows = [row for row in rows if (row["n_x"], row["n_a"], row["m"], row["T"]) in QUICK]
     most = max((row["threads"] for row in rows), default=0)
-    shown = [name for name in PEERS if "version" in document["engines"].get(name, ())]
-    head = ["work", "cell", "n", "m", "T", "fastrnn", *(_SHORT[name] for name in shown), "against the best"]
-    lines = [f"Median µs, float32, {most} threads, {document['machine']['cpu']}:", "",
-             f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    for row in sorted((row for row in rows if row["threads"] == most), key=lambda row: row["work"]):
-        cells = [row["work"], row["cell"], row["n_a"], row["m"], row["T"]]
-        cells += [_time(row["engines"].get(name, {})) for name in ("fastrnn", *shown)]
-        cells.append("-" if row["ratio"] is None else f"{row['ratio']:.2f}×")
-        lines.append(f"| {' | '.join(map(str, cells))} |")
+    found = {(row["work"], row["cell"], row["n_x"], row["n_a"], row["m"], row["T"]): row for row in rows if row["threads"] == most}
+    peers = [_SHORT[name] for name in PEERS if "version" in document["engines"].get(name, ())]
+    head = ["work", "n", "m", "T", *CELLS]
+    lines = [f"Median µs, float32, {most} threads, {document['machine']['cpu']}, and by how many times the best of "
+             f"{', '.join(peers)} takes longer:", "", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]  # fmt: skip
+    for work in WORKS:
+        for shape in QUICK:
+            here = [found.get((work, cell, *shape)) for cell in CELLS]
+            cells = [work, *shape[1:], *("-" if row is None else _beside(row) for row in here)]
+            lines += [f"| {' | '.join(map(str, cells))} |"] if any(here) else []
     return "\n".join(lines) + "\n"
+
+
+def _beside(row):
+    ratio = f" ({row['ratio']:.2f}×)" if row["ratio"] else ""
+    return _time(row["engines"].get("fastrnn", {})) + ratio
