@@ -28,9 +28,13 @@ class Column:
         for j in range(len(self.blocks)):
             if j and self.noise[j].below is not None:
                 x = thin(x, self.noise[j].below, self.dropout)
-            result = ops.forward(**self._call(j, x, states, lengths, reset, training, cells and j == top,
-                                              out if j == top else None))
-            x = turned(result.y, self.layouts[j + 1])
+            noise, layout = self.noise[j], self.layouts[j + 1]
+            result = ops.forward(
+                self.weights[j], turned(x, layout), states[j], layout=layout, training=training, cells=cells and j == top,
+                lengths=lengths, reset=reset if reset is None or layout == "tmn" else reset.T, reverse=self.reverse,
+                drop=noise.recurrent, zoneout=noise.zoneout, out=None if out is None or j < top else turned(out, layout),
+            )  # fmt: skip
+            x = turned(result.y, layout)
             ends.append(result.state)
             tapes.append(result.tape)
         self.tapes = tapes if training else None
@@ -41,27 +45,14 @@ class Column:
         to those in `sums`."""
         starts, found = [None] * len(self.blocks), [None] * len(self.blocks)
         for j in reversed(range(len(self.blocks))):
-            g = ops.backward(**self._call_back(j, dy, dstates, dcells, need_dx or j > 0, sums, None if j else out))
+            layout = self.layouts[j]
+            g = ops.backward(
+                self.tapes[j], None if dy is None else turned(dy, layout), dstates[j],
+                None if dcells is None else turned(dcells, layout), layout=layout, need_dx=need_dx or j > 0,
+                accumulate=None if sums is None else sums[j], out=None if out is None or j else turned(out, layout),
+            )  # fmt: skip
             starts[j], found[j] = g.dstate, g
-            dy, dcells = None if g.dx is None else turned(g.dx, self.layouts[j]), None
+            dy, dcells = None if g.dx is None else turned(g.dx, layout), None
             if j and self.noise[j].below is not None:
                 dy = thin(dy, self.noise[j].below, self.dropout)
         return dy, starts, found
-
-    def _call(self, j, x, states, lengths, reset, training, cells, out=None):
-        """The arguments of ops.forward for block j."""
-        noise, layout = self.noise[j], self.layouts[j + 1]
-        return dict(
-            weights=self.weights[j], x=turned(x, layout), state=states[j], layout=layout, training=training, cells=cells,
-            lengths=lengths, reset=reset if reset is None or layout == "tmn" else reset.T, reverse=self.reverse,
-            drop=noise.recurrent, zoneout=noise.zoneout, out=None if out is None else turned(out, layout),
-        )  # fmt: skip
-
-    def _call_back(self, j, dy, dstates, dcells, need_dx, sums=None, out=None):
-        """The arguments of ops.backward for block j."""
-        layout = self.layouts[j]
-        return dict(
-            tape=self.tapes[j], dy=None if dy is None else turned(dy, layout), dstate=dstates[j],
-            dcells=None if dcells is None else turned(dcells, layout), layout=layout, need_dx=need_dx,
-            accumulate=None if sums is None else sums[j], out=None if out is None else turned(out, layout),
-        )  # fmt: skip

@@ -135,24 +135,15 @@ class Ensemble:
 
     def _back(self, tape, dy, dstate, dcells, need_dx):
         first = self.layers[0]
-        if not tape.levels:
-            raise ValueError("tape: expected one that was not used yet, got one that backward has used up")
-        if dcells is not None and not first._pair:
-            raise ValueError(f"dcells: expected None for {type(first).__name__}, which has no cell state")
+        first._check_back(tape, dcells)
         block = first._blocks[-1]
         for name, d, n in (("dy", dy, block.n_h), ("dcells", dcells, block.n_c)):
             if d is not None:
                 first._as_y(name, d[0], tape, n)
         dy, dcells = (None if d is None else turned(d, first.layout) for d in (dy, dcells))
-        starts, grads = [], {}
-        for (level, kept), end in zip(reversed(tape.levels), reversed(self._climbing("dstate", dstate, tape.m))):
-            dy, start, found = level.backward(kept, dy, end, dcells, need_dx or level is not tape.levels[0][0])
-            grads.update(found)
-            starts.insert(0, start)
-            dcells = None
-        tape.levels = []
+        dx, starts, grads = tape.back(dy, self._climbing("dstate", dstate, tape.m), dcells, need_dx)
         grads = {name: grads[name] for name in first._shapes}
-        return None if dy is None else turned(dy, first.layout), self._given(starts), grads
+        return None if dx is None else turned(dx, first.layout), self._given(starts), grads
 
     def _climbing(self, name, state, m):
         """`state` of all layers as that of each level: a tuple of arrays (K, m, n), or None."""

@@ -51,7 +51,7 @@ def hits(rng, shape, p):
     """Booleans, each True with probability p rounded to 24 bits.
 
     Eight come from one 64-bit draw: with a float each, the masks of zoneout would take longer than a small cell's
-    steps. What 8 bits leave of p is the chance that a bound, shared by every so manieth, is one higher.
+    steps. What 8 bits leave of p is the chance that a bound, shared by every 512th element, is one higher.
     """
     if p > 0.5:
         found = hits(rng, shape, 1 - p)

@@ -22,6 +22,21 @@ class Tape:
         self.layer, self.T, self.m, self.single = layer, T, m, single
         self.levels = []        # from below, each with what its forward kept
 
+    def back(self, dy, ends, dcells, need_dx):
+        """Descend the levels, with the gradients of the last state of each in `ends`; the tape is then used up.
+
+        Returns dx or None, the gradients of the first states, and those of the parameters by name.
+        """
+        starts, grads = [], {}
+        for k in reversed(range(len(self.levels))):
+            level, kept = self.levels[k]
+            dy, start, found = level.backward(kept, dy, ends[k], dcells, need_dx or k > 0)
+            grads.update(found)
+            starts.insert(0, start)
+            dcells = None
+        self.levels = []        # only now: ops too may refuse an argument
+        return dy, starts, grads
+
 
 class _Recurrent(Layer):
     """num_layers layers of one cell in one or two directions; see RNN, LSTM, GRU and sLSTM.
@@ -202,27 +217,26 @@ class _Recurrent(Layer):
         if not isinstance(tape, Tape) or tape.layer is not self:
             raise ValueError(f"tape: expected what forward of this layer returned, got {type(tape).__name__}"
                              + (" of another layer" if isinstance(tape, Tape) else ""))
-        if not tape.levels:
-            raise ValueError("tape: expected one that was not used yet, got one that backward has used up")
-        if dcells is not None and not self._pair:
-            raise ValueError(f"dcells: expected None for {type(self).__name__}, which has no cell state")
+        self._check_back(tape, dcells)
         n_h, D, merge = self._blocks[0].n_h, self._directions, self._options.merge
         if dy is not None:
             dy = self._as_y("dy", dy, tape, width(merge, D, n_h))
         if dcells is not None:
             dcells = self._as_y("dcells", dcells, tape, D * self._blocks[0].n_c)
         dstate = checked("dstate", dstate, self._blocks, tape.m, tape.single, self._pair)
-        grads, starts, at = {}, [], len(self._blocks)
-        for level, kept in reversed(tape.levels):
-            end, at = at, at - len(level.blocks)
-            dy, start, found = level.backward(kept, dy, some(dstate, at, end), dcells, need_dx or at > 0)
-            grads.update(found)
-            starts.insert(0, start)
-            dcells = None
-        tape.levels = []        # used up, and only now: ops too may refuse an argument
+        ends, at = [], 0
+        for level, _ in tape.levels:
+            ends.append(some(dstate, at, at + len(level.blocks)))
+            at += len(level.blocks)
+        dx, starts, grads = tape.back(dy, ends, dcells, need_dx)
         grads = {name: grads[name] for name in self._shapes}
-        dx = None if dy is None else self._given(dy, tape.single)
-        return dx, given(starts, tape.single, self._pair), grads
+        return None if dx is None else self._given(dx, tape.single), given(starts, tape.single, self._pair), grads
+
+    def _check_back(self, tape, dcells):
+        if not tape.levels:
+            raise ValueError("tape: expected one that was not used yet, got one that backward has used up")
+        if dcells is not None and not self._pair:
+            raise ValueError(f"dcells: expected None for {type(self).__name__}, which has no cell state")
 
     def _as_y(self, name, g, tape, n):
         """A gradient of y or of cells, compared with its shape, as a time-major view; ops checks the dtype."""
