@@ -131,6 +131,16 @@ def test_ratios_are_taken_within_a_round():
     assert (found["best"], found["ratio"]) == ("torch", 2.0)
 
 
+def test_fractions_of_peak_are_taken_within_a_round():
+    case = Case("lstm", 64, 64, 32, 100)
+    seconds = case.flops("inference") / 100e9  # at the peak of MACHINE; the machine ran at half and at three quarters of it
+    ours = {"median": 2.5 * seconds, "turns": [2.5 * seconds, 4 * seconds, 2 * seconds], "paces": [80e9, 50e9, 75e9]}
+    engines = {"fastrnn": ours, "torch": {"median": 5 * seconds, "turns": [5 * seconds, 8 * seconds, 9 * seconds]}}
+    found = results.add_ceilings(results.row("layer", case, 1, "inference", engines), case, MACHINE)
+    assert found["peak_fraction"] == pytest.approx(0.5) and found["top_fraction"] == pytest.approx(0.4)
+    assert found["best_peak_fraction"] == pytest.approx(0.25)
+
+
 def test_a_peer_that_cannot_be_limited_is_shown_but_not_the_best():
     engines = {"fastrnn": {"median": 2.0}, "torch": {"median": 3.0}, "onnxruntime": {"median": 1.0}}
     found = results.row("layer", Case("lstm", 16, 16, 1, 100), 1, "inference", engines, "avx2")
@@ -222,6 +232,15 @@ def test_a_wrong_answer_is_not_met():
     good = row(Case("lstm", 64, 64, 1, 100), fastrnn=1e-6, jax=1.0)
     assert verdict([found, good], "lstm inference, float32")[0] == demands.MISSING
     assert verdict([found, good], "never slower")[0] == demands.MISSING
+
+
+def test_every_row_that_misses_is_named():
+    rows = [row(Case("rnn", n, n, 1, 100), fastrnn=1.0, torch=n / 100) for n in (16, 32, 64, 128)]
+    found = dict(demands.misses(rows))
+    (slower,) = (lines for title, lines in found.items() if "never slower" in title)
+    assert [line.split(" m=")[0] for line in slower] == ["rnn 16->16", "rnn 32->32", "rnn 64->64"]
+    assert slower[0].endswith("0.16 of 1")
+    assert not any("float64" in title for title in found)
 
 
 def test_two_threads_against_one():

@@ -13,7 +13,7 @@ import fastrnn
 from . import chart, extras, report
 from .ceilings import Ceilings, better, state, usable_cpus
 from .compare import compare
-from .demands import judge
+from .demands import judge, misses
 from .engines import NAMES
 from .grid import CELLS, COURSE, DTYPES, LAYOUT_SHAPES, QUICK, WORKS, cases, full
 from .results import add_ceilings, means, row
@@ -84,6 +84,7 @@ def measure(options, threads, cpus):
     with Turns(options.engines, threads, cpus, options.isa, seconds=seconds, rounds=rounds, pause=0.02) as turns:
         program = Ceilings(turns.folder.name, isa)
         ceilings, skipped = program.measure(cpus, threads), []
+        turns.pace = None if program.why else program.pace
         for number, (case, count) in enumerate(todo, 1):
             if late(QUICK_GRID):
                 skipped.append(f"{case} {count}t")
@@ -139,7 +140,7 @@ def main(arguments=None):
         parser().error(f"--compare: expected a run with the same --isa, {options.isa}, got one with {old['isa']}")
     document = measure(options, threads, cpus)
     document["means"] = means(document["rows"])
-    document["demands"] = judge(document["rows"])
+    document["demands"], document["misses"] = judge(document["rows"]), misses(document["rows"])
     marks, gone = compare(old, document) if old else (None, ())
     where, picture = options.json or Path("build/peers.json"), options.png or Path("build/peers.png")
     for path in (where, picture):

@@ -1,6 +1,7 @@
 /* Ceilings of this machine, one number on stdout: compiled and run by ceilings.py.
  *
  *   ceilings fma32|fma64 CPU...      floating-point operations a second, all CPUs together
+ *   ceilings pace32|pace64 CPU...    the same in this very moment: one window and no best of several
  *   ceilings read BYTES CPU...       bytes a second, each CPU reading its own BYTES again and again
  *   ceilings clock CPU               cycles a second (a chain of dependent additions: one a cycle)
  *   ceilings exchange CPU CPU        seconds for a cache line to go to the other core and back
@@ -22,6 +23,7 @@
 #endif
 #define WINDOWS 7
 #define WINDOW 0.02
+#define PACE_WINDOW 0.005
 #define MAX_CPUS 64
 /* enough chains for the latency of two to four units; with VEC 16 and 32 all must fit 16 registers beside two operands */
 #if VEC == 64 || defined(__aarch64__)
@@ -34,6 +36,9 @@
 typedef float v32 __attribute__((vector_size(VEC)));
 typedef double v64 __attribute__((vector_size(VEC)));
 typedef unsigned vint __attribute__((vector_size(VEC)));
+
+static int windows = WINDOWS;
+static double window = WINDOW;
 
 static double now(void) {
     struct timespec t;
@@ -61,7 +66,7 @@ static void pin(int cpu) {
             for (int i = 0; i < 2000; i++)                                                          \
                 _Pragma("GCC unroll 32") for (int k = 0; k < CHAINS; k++) acc[k] = acc[k] * b + c;  \
             count += 2000.0 * CHAINS * 2 * (VEC / sizeof(R));                                       \
-        } while ((t = now() - start) < WINDOW);                                                     \
+        } while ((t = now() - start) < window);                                                     \
         for (int k = 1; k < CHAINS; k++) acc[0] += acc[k];                                          \
         volatile R sink = acc[0][0];                                                                \
         (void)sink;                                                                                 \
@@ -82,7 +87,7 @@ static double read_rate(const vint *p, size_t bytes) {
             __asm__ volatile("" ::: "memory"); /* or a second pass would be known to undo the first */
             count += n * sizeof(vint);
         }
-    } while ((t = now() - start) < WINDOW);
+    } while ((t = now() - start) < window);
     for (int k = 1; k < 8; k++) s[0] ^= s[k];
     volatile unsigned sink = s[0][0];
     (void)sink;
@@ -100,7 +105,7 @@ static double clock_rate(void) {
                 __asm__ volatile("" : "+r"(x));
             }
         count += 2000.0 * UNROLL;
-    } while ((t = now() - start) < WINDOW);
+    } while ((t = now() - start) < window);
     return count / t;
 }
 
@@ -120,7 +125,7 @@ static void *measure(void *arg) {
         if (!buffer) exit(3);
         memset(buffer, rank + 1, bytes);
     }
-    for (int w = 0; w < WINDOWS; w++) {
+    for (int w = 0; w < windows; w++) {
         pthread_barrier_wait(&start_together);
         rates[rank][w] = kind == FMA32 ? fma32() : kind == FMA64 ? fma64() : kind == CLOCK ? clock_rate()
                                                                           : read_rate(buffer, bytes);
@@ -173,7 +178,8 @@ int main(int argc, char **argv) {
     int at = 2;
     if (argc < 3) return 2;
     if (!strcmp(argv[1], "read")) kind = READ, bytes = strtoull(argv[at++], NULL, 10);
-    else kind = !strcmp(argv[1], "fma32") ? FMA32 : !strcmp(argv[1], "fma64") ? FMA64 : CLOCK;
+    else kind = strstr(argv[1], "32") ? FMA32 : strstr(argv[1], "64") ? FMA64 : CLOCK;
+    if (!strncmp(argv[1], "pace", 4)) windows = 1, window = PACE_WINDOW;
     for (; at < argc && threads < MAX_CPUS; at++) cpus[threads++] = atoi(argv[at]);
     if (!strcmp(argv[1], "exchange")) {
         if (threads != 2) return 2;
@@ -187,7 +193,7 @@ int main(int argc, char **argv) {
         if (pthread_create(&thread[k], NULL, measure, (void *)(size_t)k)) return 3;
     for (int k = 0; k < threads; k++) pthread_join(thread[k], NULL);
     double best = 0;
-    for (int w = 0; w < WINDOWS; w++) {
+    for (int w = 0; w < windows; w++) {
         double sum = 0;
         for (int k = 0; k < threads; k++) sum += rates[k][w];
         if (sum > best) best = sum;

@@ -67,6 +67,10 @@ class Ceilings:
         """Seconds for a cache line to the other core and back; None with one CPU or without the program."""
         return None if self.why or len(cpus) < 2 else self._measure("exchange", *cpus[:2])
 
+    def pace(self, dtype, cpus):
+        """Floating-point operations a second in this very moment; None without the program."""
+        return None if self.why else self._measure("pace" + dtype[-2:], *cpus)
+
     def measure(self, cpus, threads):
         """All figures as a dict for JSON, or None: keys of threads are strings, rates a second, sizes bytes."""
         if self.why:

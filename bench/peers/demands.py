@@ -11,22 +11,31 @@ class Demand:
     def __init__(self, title, kind, need, value):
         self.title, self.kind, self.need, self.value = title, kind, need, value
 
+    def measured(self, rows):
+        """[(row, need, value)] of what it says something about; the value is None where there is none."""
+        found = [(row, self.need(row)) for row in rows if row["kind"] == self.kind]
+        return [(row, need, self.value(row)) for row, need in found if need is not None]
+
+    def misses(self, rows):
+        """A line for each row that falls short, worst first."""
+        found = [entry for entry in self.measured(rows) if entry[2] is not None and entry[2] < entry[1]]
+        found.sort(key=lambda entry: entry[2] / entry[1])
+        return [f"{name(row)}: {value:.3g} of {need:.3g}" for row, need, value in found]
+
     def judge(self, rows):
         """(title, verdict, detail): the detail names how many rows miss it and the worst of them."""
-        found = [(row, self.need(row)) for row in rows if row["kind"] == self.kind]
-        found = [(row, need, self.value(row)) for row, need in found if need is not None]
+        found = self.measured(rows)
         wrong = [row for row, _, value in found if value is None and "wrong" in row["engines"].get("fastrnn", {})]
-        found = [(row, need, value) for row, need, value in found if value is not None]
-        short = sorted(((value / need, row, need, value) for row, need, value in found if value < need), key=lambda s: s[0])
+        found = [entry for entry in found if entry[2] is not None]
+        short = self.misses(rows)
         if wrong:
             return self.title, MISSING, f"wrong answers at {len(wrong)}: {', '.join(map(name, wrong[:4]))}"
         if not found:
             return self.title, UNMEASURED, ""
         if not short:
-            closest = min(found, key=lambda f: f[2] / f[1])
-            return self.title, MET, f"{len(found)} row(s), closest {name(closest[0])}: {closest[2]:.3g} of {closest[1]:.3g}"
-        worst = "; ".join(f"{name(row)}: {value:.3g} of {need:.3g}" for _, row, need, value in short[:5])
-        return self.title, MISSING, f"{len(short)} of {len(found)} row(s), worst {worst}"
+            row, need, value = min(found, key=lambda entry: entry[2] / entry[1])
+            return self.title, MET, f"{len(found)} row(s), closest {name(row)}: {value:.3g} of {need:.3g}"
+        return self.title, MISSING, f"{len(short)} of {len(found)} row(s), worst {'; '.join(short[:5])}"
 
 
 def name(row):
@@ -116,7 +125,7 @@ DEMANDS = [
     Demand("rnn and gru training, n <= 256, m <= 32: 2.5 times or 75 % of peak", "layer", _small_training, _either),
     Demand("float64: 2 times the better of PyTorch and JAX up to n = 128, 1.6 above", "layer", _float64,
            lambda row: row["ratio"]),
-    Demand("fraction of FMA peak, float32, m >= 32", "layer", _peak, lambda row: row["peak_fraction"]),
+    Demand("fraction of the FMA rate measured beside it, float32, m >= 32", "layer", _peak, lambda row: row["peak_fraction"]),
     Demand("m = 1 inference, float32: fraction of the lower bound", "layer", _bound, lambda row: row["bound_fraction"]),
     Demand("one streaming step from Python: 1.2, 2, 4 us at n = 16, 64, 128 (as steps a us)", "step",
            lambda row: {16: 1 / 1.2, 64: 1 / 2, 128: 1 / 4}.get(row["n_a"]), _microseconds),
@@ -128,13 +137,21 @@ DEMANDS = [
 ]  # fmt: skip
 
 
+THREADS = Demand("two threads against one", "threads", lambda row: row["need"], lambda row: row["value"])
+
+
 def judge(rows):
     """[(title, verdict, detail)] for every row of the table that this bench can measure."""
     verdicts = [demand.judge(rows) for demand in DEMANDS]
     verdicts[1:1] = [_mean(rows, "inference", 1.8), _mean(rows, "training", 2.6)]
-    threads = Demand("two threads against one", "threads", lambda row: row["need"], lambda row: row["value"])
-    return [*verdicts, threads.judge(thread_rows(rows)), _memory(rows),
+    return [*verdicts, THREADS.judge(thread_rows(rows)), _memory(rows),
             ("bits: the same for any batch, chunking, layout and number of threads", UNMEASURED, "tests/test_bits.py holds them")]
+
+
+def misses(rows):
+    """[(title, lines)]: every row that falls short of a demand that several rows are judged by."""
+    found = [(demand.title, demand.misses(rows)) for demand in DEMANDS]
+    return [(title, lines) for title, lines in [*found, (THREADS.title, THREADS.misses(thread_rows(rows)))] if lines]
 
 
 def _mean(rows, work, need):

@@ -1,5 +1,7 @@
 """The report in words: ceilings, tables, means, demands, and the table of the README."""
 
+import textwrap
+
 from .compare import key
 from .engines import NAMES, PEERS
 from .grid import CELLS, QUICK, WORKS
@@ -55,7 +57,7 @@ def heading(document):
 
 def _layer_table(rows, marks):
     lines = [f"{'cell':5s}{'n_x':>5s}{'n_a':>5s}{'m':>4s}{'T':>4s}{'thr':>4s}" + "".join(f"{_SHORT[n]:>10s}" for n in NAMES)
-             + f"{'ratio':>7s}  {'best':8s}{'GF/s':>7s}{'peak':>7s}{'bound':>7s}  note"]
+             + f"{'ratio':>7s}  {'best':8s}{'GF/s':>7s}{'peak':>7s}{'top':>7s}{'bound':>7s}  note"]
     for row in rows:
         ratio = "-" if row["ratio"] is None else f"{row['ratio']:.2f}"
         gflops = "-" if row["gflops"] is None else f"{row['gflops']:.1f}"
@@ -67,6 +69,7 @@ def _layer_table(rows, marks):
         lines.append(f"{row['cell']:5s}{row['n_x']:5d}{row['n_a']:5d}{row['m']:4d}{row['T']:4d}{row['threads']:4d}"
                      + "".join(f"{_time(row['engines'].get(n, {})):>10.10s}" for n in NAMES)
                      + f"{ratio:>7s}  {_SHORT.get(row['best'], '-'):8s}{gflops:>7s}{_percent(row['peak_fraction']):>7s}"
+                     + f"{_percent(row['top_fraction']):>7s}"
                      + f"{_percent(row['bound_fraction']):>7s}  {' '.join(notes)}".rstrip())
     return lines
 
@@ -75,7 +78,7 @@ def tables(document, marks):
     lines, rows = [], sorted(document["rows"], key=lambda row: CELLS.index(row["cell"]))
     layer = [row for row in rows if row["kind"] == "layer"]
     for dtype, work in sorted({(row["dtype"], row["work"]) for row in layer}):
-        lines += ["", f"{work}, {dtype}: median us a sequence"]
+        lines += ["", f"{work}, {dtype}: median us a sequence; peak: of the FMA rate beside each turn, top: of its best second"]
         lines += _layer_table([row for row in layer if (row["dtype"], row["work"]) == (dtype, work)], marks)
     for kind, title in (("step", "one streaming step of an LSTM from Python, m = 1, float32: median us"),
                         ("layouts", "each layout against time-major, float32: median us"),
@@ -119,6 +122,9 @@ def text(document, marks=None, gone=()):
     lines += [f"ratio, geometric mean: {group}: {mean:.2f} over {count}" for group, (mean, count) in document["means"].items()]
     lines += ["", f"what it must show, over {'the whole grid' if document['whole'] else 'these rows, which are not the whole grid'}"] + [f"  {verdict:12s} {title}" + (f": {detail}" if detail else "")
                                           for title, verdict, detail in document["demands"]]
+    for title, short in document["misses"]:
+        lines += ["", f"what misses \"{title}\", worst first"]
+        lines += textwrap.wrap(" · ".join(short), 128, initial_indent="  ", subsequent_indent="  ")
     lines += [""] + reasons(document)
     lines += [f"skipped for lack of time: {', '.join(document['skipped'])}"] if document["skipped"] else []
     if marks is not None:

@@ -15,6 +15,12 @@ def times_as_long(one, other):
     return statistics.median(rounds) if rounds else one["median"] / other["median"]
 
 
+def fraction(flops, result, paces, peak):
+    """Of the FMA rate that the machine had in the same seconds: the median over rounds; of `peak` where none was measured."""
+    rounds = [flops / seconds / pace for seconds, pace in zip(result.get("turns", ()), paces)]
+    return statistics.median(rounds) if rounds else flops / result["median"] / peak
+
+
 def row(kind, case, threads, work, engines, isa=None, exchange=None, state=None, others=None):
     """One line of the report, without what depends on ceilings."""
     found = {"kind": kind, **case._asdict(), "threads": threads, "work": work, "exchange": exchange, "state": state,
@@ -32,21 +38,27 @@ def row(kind, case, threads, work, engines, isa=None, exchange=None, state=None,
 
 
 def add_ceilings(found, case, ceilings):
-    """gflops of fastrnn; fraction of FMA peak, of the best peer's too; lower bound and the fraction of it reached."""
-    seconds = found["engines"].get("fastrnn", {}).get("median")
+    """gflops of fastrnn; fraction of FMA peak, of the best peer's too; lower bound and the fraction of it reached.
+
+    Fractions of peak are of the rate measured beside each turn, `top_fraction` is of the best second of the whole run.
+    """
+    ours = found["engines"].get("fastrnn", {})
+    seconds, paces = ours.get("median"), ours.get("paces", ())
     work = {"forward": "inference", "forward + backward": "training"}.get(found["work"], found["work"])
     flops = case.flops(work)
     found["gflops"] = flops / seconds / 1e9 if seconds else None
-    found["peak_fraction"] = found["best_peak_fraction"] = found["bound"] = found["bound_fraction"] = None
+    for name in ("peak_fraction", "top_fraction", "best_peak_fraction", "bound", "bound_fraction"):
+        found[name] = None
     if ceilings is None:
         return found
     peak = ceilings["fma"][case.dtype][str(found["threads"])]
     found["bound"] = lower_bound(case, work, found["threads"], {**ceilings, "exchange": found["exchange"] or ceilings["exchange"]})
     if seconds:
-        found["peak_fraction"] = flops / seconds / peak
+        found["peak_fraction"] = fraction(flops, ours, paces, peak)
+        found["top_fraction"] = flops / seconds / peak
         found["bound_fraction"] = found["bound"] / seconds
     if found["best"]:
-        found["best_peak_fraction"] = flops / found["engines"][found["best"]]["median"] / peak
+        found["best_peak_fraction"] = fraction(flops, found["engines"][found["best"]], paces, peak)
     return found
 
 

@@ -109,13 +109,14 @@ class Worker:
 
 
 class Turns:
-    """All workers of a run, and measuring with them."""
+    """All workers of a run, and measuring with them.  `pace(dtype, cpus)`, where it is set, says how fast the machine is right now;
+    "paces" of a result of fastrnn has what it said right after each of its turns."""
 
     def __init__(self, engines, threads, cpus, isa, *, seconds, rounds, pause):
         self.seconds, self.rounds, self.pause = seconds, rounds, pause
         self.cpus, self.isa, self._started = cpus, isa, []
         self.folder = tempfile.TemporaryDirectory()
-        self._expected = (None, None)
+        self._expected, self.pace = (None, None), None
         try:
             self.judge = self.start("numpy", len(cpus))
             self.workers = {count: [self.start(name, count) for name in engines] for count in threads}
@@ -175,7 +176,7 @@ class Turns:
         return self._expected[1]
 
     def measure(self, kind, case, threads, works=None, workers=None):
-        """{work: {engine: {"median", "turns", "calls"} or a reason}}; nothing is timed before its answer is right."""
+        """{work: {engine: {"median", "turns", "paces", "calls"} or a reason}}; nothing is timed before its answer is right."""
         expected, found, ready = self.expected(kind, case), {}, []
         works = [work for work in expected if works is None or work in works]
         if kind == "layouts":
@@ -188,7 +189,7 @@ class Turns:
                 found.setdefault(work, {})[worker.name] = result
                 if not failed(result):
                     ready.append((worker, work, result))
-        self._take_turns(ready)
+        self._take_turns(ready, case.dtype)
         return found
 
     def _admit(self, worker, work, right, case, prepared):
@@ -199,9 +200,9 @@ class Turns:
         if why is None:
             wrong = difference(answers, right, tolerance(case))
             why = {"wrong": wrong} if wrong else None
-        return why or {"turns": [], "calls": 0, "note": prepared["note"]}
+        return why or {"turns": [], "paces": [], "calls": 0, "note": prepared["note"]}
 
-    def _take_turns(self, ready):
+    def _take_turns(self, ready, dtype):
         """Every work by all workers one right after the other, `rounds` times: what slows the machine for a second or more
         falls on all of a round."""
         works = list(dict.fromkeys(work for _, work, _ in ready))
@@ -219,6 +220,8 @@ class Turns:
                         continue
                     result["turns"].append(statistics.median(reply["times"]))
                     result["calls"] += len(reply["times"])
+                    if self.pace and worker.name == "fastrnn":
+                        result["paces"].append(self.pace(dtype, self.cpus[: worker.threads]))
         for _, _, result in ready:
             if not failed(result):
                 result["median"] = statistics.median(result["turns"])
