@@ -18,10 +18,13 @@ from .quiet import Watch
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What limits each library to an instruction set; ONNX Runtime chooses by the CPU alone and has no such switch.
+# What limits each library to an instruction set; ONNX Runtime chooses by the CPU alone and has no such switch.  XLA heeds its
+# limit only for what it compiles itself: of the libraries that it calls, YNNPACK has no switch but to be left out (no
+# fusion types), and its products are then oneDNN's, which has one.
 LIMITS = {
     "avx2": {"FASTRNN_ISA": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2",
-             "MKL_ENABLE_INSTRUCTIONS": "AVX2", "XLA_FLAGS": "--xla_cpu_max_isa=AVX2", "OPENBLAS_CORETYPE": "Haswell"}
+             "MKL_ENABLE_INSTRUCTIONS": "AVX2", "OPENBLAS_CORETYPE": "Haswell",
+             "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type="}
 }  # fmt: skip
 UNLIMITED = {"avx2": ("onnxruntime",)}
 REASONS = ("absent", "unsupported", "failed", "wrong")
