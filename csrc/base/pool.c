@@ -25,7 +25,10 @@
 #include <time.h>
 
 enum { STACK_BYTES = 1 << 20 };   /* musl's default of 128 KiB is small for us, glibc's 8 MiB wasteful */
-enum { SPIN_NANOSECONDS = 50000 }; /* about the cost of a sleep and a wake-up: never more than twice the best choice */
+/* About the cost of a sleep and a wake-up: never more than twice the best choice.  An order that came within the longer time
+ * is the sign of more like it, so the next is awaited as long: a loop with some Python or small calls between its regions
+ * keeps its worker, and an end of such a loop costs the difference once. */
+enum { SPIN_NANOSECONDS = 50000, LONGER_SPIN_NANOSECONDS = 250000 };
 enum { SPINS_BEFORE_YIELD = 512 };
 
 struct counter {
@@ -81,10 +84,11 @@ static int64_t nanoseconds(void) {
 
 /* ---- a worker ---- */
 
-/* Returns the next order that is not `seen`. */
-static unsigned next_order(struct slot *slot, unsigned seen) {
+/* Returns the next order that is not `seen`; `spin` is how long it is awaited awake, this time and then the next. */
+static unsigned next_order(struct slot *slot, unsigned seen, int64_t *spin) {
     unsigned order;
-    int64_t end = nanoseconds() + SPIN_NANOSECONDS;
+    const int64_t start = nanoseconds(), end = start + *spin;
+    *spin = LONGER_SPIN_NANOSECONDS;
     do {
         for (int i = 0; i < 16; i++) {
             order = atomic_load_explicit(&slot->order, memory_order_acquire);
@@ -100,6 +104,7 @@ static unsigned next_order(struct slot *slot, unsigned seen) {
     while ((order = atomic_load(&slot->order)) == seen) pthread_cond_wait(&slot->wake, &slot->lock);
     atomic_store(&slot->asleep, 0);
     pthread_mutex_unlock(&slot->lock);
+    if (nanoseconds() - start > LONGER_SPIN_NANOSECONDS) *spin = SPIN_NANOSECONDS;
     return order;
 }
 
@@ -113,8 +118,9 @@ static void *work(void *arg) {
     struct slot *slot = arg;
     int rank = (int)(slot - slots);
     unsigned order = 0;
+    int64_t spin = SPIN_NANOSECONDS;
     for (;;) {
-        order = next_order(slot, order);
+        order = next_order(slot, order, &spin);
         if (!take(slot, order)) continue;
         fr_set_float_mode(region.float_mode); /* the bits of a result may not depend on who computed it */
         region.body(region.arg, rank, region.team.size, &region.team);
