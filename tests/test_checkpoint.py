@@ -11,14 +11,14 @@ from fastrnn import ops
 from fastrnn.nn import LSTM
 from fastrnn.nn.axes import turned
 
-STEPS = 37          # two blocks of 16 steps, and some
-LENGTHS = {"whole": None, "ragged": np.array([20, 37, 0]), "one ends with a chunk": np.array([16, 33, 32])}
+STEPS = 69          # four blocks of 16 steps, and some: of the chunks of 16, the first two run again
+LENGTHS = {"whole": None, "ragged": np.array([20, 69, 0]), "some end with chunks": np.array([16, 33, 32])}
 
 
 def resets(layout):
     reset = np.zeros((STEPS, M), bool)
     # At the first step, inside chunks, at the starts of chunks and just before; past an end, too.
-    reset[[0, 5, 16, 15, 32, 16, 20, 33], [0, 1, 1, 2, 0, 0, 0, 1]] = True
+    reset[[0, 5, 16, 15, 32, 16, 20, 33, 53, 37], [0, 1, 1, 2, 0, 0, 0, 1, 1, 1]] = True
     return reset if layout == "tmn" else reset.T
 
 
@@ -131,7 +131,7 @@ def test_wrong_checkpoints(checkpoint, error):
 
 
 def test_memory_is_that_of_a_chunk():
-    """What is kept grows with T / k; NumPy's backend, whose memory can be counted."""
+    """What is kept grows with T / k, beside two chunks; NumPy's backend, whose memory can be counted."""
     with fastrnn.backend("numpy"):
         layer = LSTM(2, 64, num_layers=2, seed=0)
         x = np.zeros((160, 8, 2), np.float32)
@@ -146,7 +146,7 @@ def test_memory_is_that_of_a_chunk():
             tracemalloc.stop()
     one_quantity = 160 * 8 * 64 * 4
     assert sizes[None][0] > 12 * one_quantity       # two layers of a, c, i, f, g, o
-    assert sizes[16][0] < 0.6 * one_quantity and sizes[16][1] < sizes[None][1] / 3
+    assert sizes[16][0] < (0.6 + 12 * 32 / 160) * one_quantity and sizes[16][1] < sizes[None][1] / 3
 
 
 @pytest.mark.parametrize("layout", ["tmn", "mtn", "nmt"])

@@ -1,4 +1,6 @@
-"""A column of blocks that keeps its states every k steps, and recomputes what is between on the way back."""
+"""A column of blocks that keeps its states every k steps, and recomputes what is between on the way back.
+
+The way back begins where the way there ends: the tapes of the last chunks stay."""
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -6,6 +8,7 @@ import numpy as np
 from .axes import empty
 from .column import Column
 
+_STAY = 2           # chunks whose tapes stay
 _BLOCK = 16         # steps whose part of a weight's gradient is one sum: only cuts between them keep the order of sums
 
 
@@ -40,13 +43,13 @@ class Chunk(NamedTuple):
 
 
 def chunks(T, m, every, lengths, reset, reverse):
-    """The chunks of `every` steps in the order in which they run.
+    """The chunks of `every` steps in the order in which they run; the last one has what is left, too.
 
     Steps are counted from where each row begins to run, in reverse from its own end: sums of gradients go by these.
     """
     found, row = [], np.arange(m)
-    for first in range(0, max(T, 1), every):
-        last = min(first + every, T)
+    for first in range(0, max(T - every, 0) + 1, every):
+        last = first + every if first + 2 * every <= T else T
         own = None if lengths is None else np.clip(lengths - first, 0, last - first)
         at, inside, fresh = slice(first, last), None, None
         if reverse and lengths is None:
@@ -64,31 +67,38 @@ def chunks(T, m, every, lengths, reset, reverse):
 class Checkpointed(Column):
     """Forward and backward of a Column in chunks of `every` steps, rounded up to a multiple of 16."""
 
-    __slots__ = ("every", "kept")
+    __slots__ = ("every", "kept", "ready")
 
     def __init__(self, column, every):
         super().__init__(column.blocks, column.weights, column.noise, column.layouts, column.dropout)
-        self.every, self.kept = -(-every // _BLOCK) * _BLOCK, None
+        self.every, self.kept, self.ready = -(-every // _BLOCK) * _BLOCK, None, []
 
     def forward(self, x, states, lengths, reset, training, cells=False):
-        """As Column.forward, and keep the states at the start of each chunk."""
+        """As Column.forward, and keep the states at the start of each chunk, and the tapes of the last ones."""
         T, m, _ = x.shape
         starts, y = [], empty((T, m, self.blocks[-1].n_h), self.layouts[-1], x.dtype)
         if lengths is not None and self.reverse:
             y[...] = 0
-        for chunk in chunks(T, m, self.every, lengths, reset, self.reverse):
+        found = chunks(T, m, self.every, lengths, reset, self.reverse)
+        for chunk in found:
+            stays = len(starts) >= len(found) - _STAY
             states = chunk.entered(states)
             starts.append((chunk, states))
-            part, states = self._run(chunk, x, states, reset, False, chunk.place(y))[1]
-            chunk.put(y, part)
+            column, states = self._run(chunk, x, states, reset, stays, y)
+            if stays:
+                self.ready.append(column)
         self.kept = x, reset, starts
         return y, states, None
 
-    def _run(self, chunk, x, states, reset, training, out=None):
-        """The column of a chunk, and what its forward returned but for the cells."""
+    def _run(self, chunk, x, states, reset, training, y=None):
+        """The column of a chunk, and the last states of its blocks; its output goes to `y`, if that is given."""
         column = self.part(chunk.at)
-        reset = None if reset is None else reset[chunk.at]
-        return column, column.forward(x[chunk.at], states, chunk.lengths, reset, training, out=out)[:2]
+        out = None if y is None else chunk.place(y)
+        part, states, _ = column.forward(
+            x[chunk.at], states, chunk.lengths, None if reset is None else reset[chunk.at], training, out=out)
+        if y is not None:
+            chunk.put(y, part)
+        return column, states
 
     def backward(self, dy, dstates, dcells, need_dx):
         """As Column.backward."""
@@ -99,9 +109,12 @@ class Checkpointed(Column):
             if any(chunk.inside is not None for chunk, _ in starts):
                 dx[...] = 0
         for chunk, states in reversed(starts):
-            column, _ = self._run(chunk, x, states, reset, True)
+            if not self.ready:
+                self.ready.append(self._run(chunk, x, states, reset, True)[0])
             dy_part, dcells_part = (None if d is None else d[chunk.at] for d in (dy, dcells))
-            part, dstates, sums = column.backward(dy_part, dstates, dcells_part, need_dx, sums, chunk.place(dx) if need_dx else None)
+            part, dstates, sums = self.ready[-1].backward(
+                dy_part, dstates, dcells_part, need_dx, sums, chunk.place(dx) if need_dx else None)
+            self.ready.pop()        # its tapes go before those of the next come
             dstates = chunk.entered(dstates)
             if need_dx:
                 chunk.put(dx, part)

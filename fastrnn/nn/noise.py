@@ -23,6 +23,8 @@ class Noise(NamedTuple):
     def part(self, at):
         """The same for the steps at an index of the first axis, or of the first two."""
         zoneout = self.zoneout
+        if self.below is None and not isinstance(zoneout, tuple):
+            return self
         if isinstance(zoneout, tuple):
             zoneout = tuple(None if keep is None else keep[at] for keep in zoneout)
         return self._replace(below=None if self.below is None else self.below[at], zoneout=zoneout)

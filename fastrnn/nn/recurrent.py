@@ -140,9 +140,9 @@ class _Recurrent(Layer):
 
         The tape refers to x and reset, instead of copying them: x must not be changed before backward, nor reset.
         checkpoint: an integer k; the tape then keeps the states of every k-th step only, and backward runs the steps
-        between again.  k is rounded up to a multiple of 16, in which sums of gradients go: results have the same bits
-        (on the NumPy backend the same within rounding, where lengths meet two directions).  With two directions the
-        tape also keeps what goes from layer to layer.
+        between again, all but the last 2 k to 3 k, which the tape keeps whole.  k is rounded up to a multiple of 16, in
+        which sums of gradients go: results have the same bits (on the NumPy backend the same within rounding, where
+        lengths meet two directions).  With two directions the tape also keeps what goes from layer to layer.
         """
         if checkpoint is not None:
             checkpoint = count("checkpoint", checkpoint)
