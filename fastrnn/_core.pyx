@@ -405,5 +405,6 @@ def activate(name, x, out):
 
 
 include "_sequence.pxi"
+include "_evaluation.pxi"
 include "_positions.pxi"
 include "_stream.pxi"

@@ -80,7 +80,8 @@ class _Recurrent(Layer):
             Block(cell, k, bool(d), inner if k else self.input_size, self.hidden_size, self.bias, self._options)
             for k in range(self.num_layers) for d in range(self._directions)]
         self._packs = [None] * len(self._blocks)        # (backend, packed weights) or None when out of date
-        self._levels = None                             # likewise (backend, the levels of a pass without chance)
+        # likewise (backend, the levels of a pass without chance, a quicker way through a single one or None)
+        self._levels = None
         expected = Noise(zoneout=self._options.zoneout) if self._options.zoneout else NONE
         self._evaluation = [expected] * len(self._blocks)
         self._noisy = bool(self.dropout or self._options.zoneout or self._options.recurrent_dropout
@@ -129,6 +130,12 @@ class _Recurrent(Layer):
         Returns y (T, m, D * n_a) and the last state, and with return_cells (LSTM) also c of the last layer at each
         step, laid out as y; two directions stand side by side in it, whatever `merge` is.
         """
+        if state is None and lengths is None and reset is None and not return_cells:
+            levels = self._levels
+            if levels is not None and levels[2] is not None and levels[0] is ops.active():
+                found = levels[2](x)
+                if found is not None:
+                    return found if self._pair else (found[0], found[1][0])
         if return_cells and not self._pair:
             raise ValueError(f"return_cells: expected False for {type(self).__name__}, which has no cell state, "
                              "got True")
@@ -181,7 +188,8 @@ class _Recurrent(Layer):
         if checkpoint is None and not (training and self._noisy):
             backend, levels = ops.active(), self._levels
             if levels is None or levels[0] is not backend:
-                levels = self._levels = backend, self._made(self._evaluation, None)
+                made = self._made(self._evaluation, None)
+                levels = self._levels = backend, made, made[0].evaluation() if len(made) == 1 else None
             return levels[1]
         return self._made(self._draws(T, m) if training else self._evaluation, checkpoint)
 
