@@ -20,6 +20,8 @@
 #define FR_UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* Unrolls the loop that follows completely: arrays of vectors become registers only then. */
 #define FR_UNROLL _Pragma("GCC unroll 8")
+/* Two rounds of the loop that follows at a time. */
+#define FR_UNROLL_TWO _Pragma("GCC unroll 2")
 /* Into the second-level cache, for later; into the first, to be written soon. */
 #define FR_PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2)
 #define FR_PREFETCH_WRITE(p) __builtin_prefetch(p, 1, 3)
