@@ -15,21 +15,36 @@ typedef union {
 
 /* A training loop asks for the same tapes and the same workspaces at every step.  Given back to the system, their pages
  * would be zeroed and mapped again each time, which takes as long as the kernels do.  So the last few blocks wait here: at
- * most KEPT of them, none above LARGEST, 64 MiB in all.  What is no longer asked for makes room in turn.  A sanitizer must
- * see every block come and go. */
+ * most KEPT of them, none above LARGEST, ALL bytes together.  What is no longer asked for makes room in turn.  Pages of
+ * blocks above LENT are lent to the system meanwhile: it takes them when memory is short, and only then.  A sanitizer must see
+ * every block come and go. */
 #define SMALLEST ((size_t)64 << 10)
+#define LENT ((size_t)16 << 20)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define LARGEST ((size_t)0)
+#elif defined(MADV_FREE)
+#define LARGEST ((size_t)128 << 20)
 #else
-#define LARGEST ((size_t)16 << 20)
+#define LARGEST LENT
 #endif
-#define ALL ((size_t)64 << 20)
+#define ALL ((size_t)256 << 20)
 #define KEPT 4
 static _Atomic(header *) kept[KEPT];
 static atomic_size_t waiting; /* bytes of all that are kept, or about to be */
 static atomic_uint turn;
 
 static int keepable(size_t bytes) { return bytes >= SMALLEST && bytes <= LARGEST; }
+
+/* 0 if the system, an older one, will not have them.  Whole huge pages, as others would be split; the first has the header
+ * and stays ours. */
+static int lend(header *block) {
+#ifdef MADV_FREE
+    const size_t whole = block->bytes / FR_HUGE_PAGE * FR_HUGE_PAGE;
+    if (block->bytes > LENT) return madvise((char *)block + FR_HUGE_PAGE, whole - FR_HUGE_PAGE, MADV_FREE) == 0;
+#endif
+    (void)block;
+    return 1;
+}
 
 static void drop(header *block) {
     if (!block) return;
@@ -87,7 +102,7 @@ void *fr_alloc(size_t bytes) {
 void fr_free(void *memory) {
     if (!memory) return;
     header *block = (header *)memory - 1;
-    if (keepable(block->bytes))
+    if (keepable(block->bytes) && lend(block))
         keep(block);
     else
         free(block);
