@@ -141,8 +141,7 @@ typedef struct {
     ptrdiff_t n_a;
     real *dw;                   /* (all gates · n_a, inputs) */
     real *db;                   /* (all gates · n_a), or NULL */
-    real *scratch;              /* FR_PIECE · FR_SCRATCH reals */
-    real *packed;               /* FR_PACKED of them, or NULL: slots are read where they are */
+    real *scratch;              /* rows · inputs reals, rounded up to FR_UNITS and at most FR_SCRATCH inputs */
 } fr_outer;
 
 /* Sums over rows, unit by unit, of some slots of dz: inner += Σ dz ∘ x, sum += Σ dz; groups [first, last) of units. */
@@ -234,8 +233,7 @@ typedef struct {
 
 #define FR_PIECE 64    /* rows of one partial sum of a weight gradient */
 #define FR_PIECES 4    /* so many at once where dw is far, which is then fetched once */
-#define FR_PACKED (32 * 1024) /* reals for packed slots: at least a group of four gates, FR_PIECES pieces of it */
-#define FR_SCRATCH 64  /* inputs of one packed panel of x, at most */
+#define FR_SCRATCH 512 /* inputs of x that are packed at once, at most */
 
 typedef struct fr_kernels {
     int lanes;
