@@ -7,6 +7,7 @@
 #define FASTRNN_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum { FR_OK, FR_NO_MEMORY, FR_BAD_ARGUMENT, FR_INTERRUPTED } fr_status;
 
@@ -135,6 +136,10 @@ void fr_stream_write(fr_stream *stream, const void *a, const void *c);
 
 /* out[i] = f(x[i]) with the kernels' own exp (0), sigmoid (1), tanh (2) or log sigmoid (3). */
 void fr_activate(int isa, int bits, int function, const void *x, void *out, ptrdiff_t n);
+
+/* n flags, each 1 with a chance of share · 2^-24 (0 … 2^23), else 0; with `flip` the other way round.  The key says which, on
+ * every instruction set the same. */
+void fr_chance(int isa, uint64_t key, unsigned share, int flip, unsigned char *out, ptrdiff_t n);
 
 /* The affine map y = W x + b, at every position of a sequence.  W (n_y, n_x), b (n_y) or NULL for zeros; contiguous, read
  * before fr_linear_new returns.  What it makes is no cell: it serves the calls here, and those above on weights alone. */

@@ -118,6 +118,7 @@ cdef extern from "fastrnn.h" nogil:
     void fr_stream_write(fr_stream *stream, const void *a, const void *c)
 
     void fr_activate(int isa, int bits, int function, const void *x, void *out, Py_ssize_t n)
+    void fr_chance(int isa, unsigned long long key, unsigned share, int flip, unsigned char *out, Py_ssize_t n)
 
     ctypedef enum fr_activation:
         FR_NO_ACTIVATION

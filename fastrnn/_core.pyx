@@ -404,6 +404,24 @@ def activate(name, x, out):
         _release(&held)
 
 
+def chance(key, share, flip, out):
+    """Fill the bytes `out` with flags, each 1 with a chance of share in 2^24, at most half; with `flip` 0 instead."""
+    cdef Held held
+    cdef unsigned long long start = key
+    cdef unsigned least = share
+    cdef int other = bool(flip)
+    cdef Py_buffer *view
+    held.count = 0
+    try:
+        view = _view(&held, out, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
+        if view.itemsize != 1:
+            raise ValueError("out: expected bytes")
+        with nogil:
+            fr_chance(_isa, start, least, other, <unsigned char *>view.buf, view.len)
+    finally:
+        _release(&held)
+
+
 include "_sequence.pxi"
 include "_evaluation.pxi"
 include "_positions.pxi"

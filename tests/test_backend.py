@@ -40,7 +40,7 @@ def test_the_extension_is_there():
 # ---- the two backends are one contract ----
 
 FUNCTIONS = ("forward", "backward", "forward_many", "backward_many", "activate", "linear_forward", "linear_backward", "loss", "take_rows", "add_rows",
-             "scan", "scan_backward")
+             "scan", "scan_backward", "chance")
 
 
 @native

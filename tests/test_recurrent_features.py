@@ -296,7 +296,7 @@ def test_masks_have_their_probability(p):
     assert found.shape == (3, n // 3) and found.dtype == bool
     assert abs(found.mean() - p) <= 5 * (p * (1 - p) / n) ** 0.5 + 2**-17
     assert same(found, hits(np.random.default_rng(0), (3, n // 3), p))
-    # A generator of 32 bits at a time is uniform in all four draws, too.
+    # So it is of every place in a row, and with a generator of 32 bits at a time.
     other = hits(np.random.Generator(np.random.MT19937(0)), (n // 4, 4), p).mean(axis=0)
     assert (np.abs(other - p) <= 6 * (p * (1 - p) / (n // 4)) ** 0.5 + 2**-17).all()
 

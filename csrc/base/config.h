@@ -29,6 +29,13 @@
 #error "fastrnn builds with gcc and clang; teach csrc/base/config.h this compiler"
 #endif
 
+/* Bytes of a 64-bit word in memory, the lowest first. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define FR_LOWEST_FIRST(word) __builtin_bswap64(word)
+#else
+#define FR_LOWEST_FIRST(word) (word)
+#endif
+
 /* In a loop that waits for another core: gives the sibling thread the execution units. */
 #if defined(__x86_64__)
 #define FR_PAUSE() __builtin_ia32_pause()

@@ -282,6 +282,7 @@ typedef struct fr_kernels {
     void (*squared_loss)(fr_loss *);
     void (*scan)(const fr_scan *);
     void (*scan_grad)(const fr_scan_grad *);
+    void (*chance)(uint64_t key, unsigned share, int flip, unsigned char *out, ptrdiff_t n); /* as fr_chance */
 } fr_kernels;
 
 #endif

@@ -101,6 +101,11 @@ void fr_activate(int isa, int bits, int function, const void *x, void *out, ptrd
     BY_TYPE(bits, fr_activate, isa, function, x, out, n);
 }
 
+void fr_chance(int isa, uint64_t key, unsigned share, int flip, unsigned char *out, ptrdiff_t n)
+{
+    fr_chance_f32(isa, key, share, flip, out, n);
+}
+
 static int runs(int isa, int bits) { return isa >= 0 && isa < fr_isa_count() && fr_isa_usable(isa) && (bits == 32 || bits == 64); }
 
 static int below(const ptrdiff_t *index, ptrdiff_t count, ptrdiff_t end)

@@ -20,6 +20,7 @@
     FR_HIDDEN fr_status fr_forward_f##bits(const fr_forward_args *);                                                    \
     FR_HIDDEN fr_status fr_backward_f##bits(const fr_backward_args *);                                                  \
     FR_HIDDEN void fr_activate_f##bits(int isa, int function, const type *x, type *out, ptrdiff_t n);                   \
+    FR_HIDDEN void fr_chance_f##bits(int isa, uint64_t key, unsigned share, int flip, unsigned char *out, ptrdiff_t n); \
     FR_HIDDEN fr_status fr_linear_new_f##bits(int isa, ptrdiff_t n_x, ptrdiff_t n_y, const type *W, const type *b,      \
                                               fr_weights **);                                                           \
     FR_HIDDEN fr_status fr_linear_forward_f##bits(const fr_linear_args *);                                              \

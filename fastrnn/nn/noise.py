@@ -1,10 +1,9 @@
 """What chance decides in one training forward: the masks of dropout, DropConnect and zoneout."""
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
-_BOUNDS = 512       # so many elements in a row have bounds of their own
+from .. import ops
 
 
 class Noise(NamedTuple):
@@ -42,30 +41,14 @@ def draw(rng, block, dropout, options, T, m, dtype):
     if options.recurrent_dropout:
         recurrent = _factors(rng, (m, block.n_h), options.recurrent_dropout, dtype)
     if options.zoneout:
-        wide = block.n_a if block.cell == "lstm" else 0
-        keep = hits(rng, (T * m * (block.n_h + wide),), options.zoneout)
-        keep_a, keep_c = np.split(keep, [T * m * block.n_h])
-        zoneout = keep_a.reshape(T, m, block.n_h), keep_c.reshape(T, m, wide) if wide else None
+        keep_a = hits(rng, (T, m, block.n_h), options.zoneout)
+        zoneout = keep_a, hits(rng, (T, m, block.n_a), options.zoneout) if block.cell == "lstm" else None
     return Noise(below, weights, recurrent, zoneout)
 
 
 def hits(rng, shape, p):
-    """Booleans, each True with probability p rounded to 24 bits.
-
-    Eight come from one 64-bit draw: with a float each, the masks of zoneout would take longer than a small cell's
-    steps. What 8 bits leave of p is the chance that a bound, shared by every 512th element, is one higher.
-    """
-    if p > 0.5:
-        found = hits(rng, shape, 1 - p)
-        return np.logical_not(found, out=found)
-    size = math.prod(shape)
-    whole, rest = divmod(round(p * 2**24), 2**16)
-    words = -(-size // _BOUNDS) * _BOUNDS // 8
-    bits = rng.integers(0, 2**64 - 1, _BOUNDS // 4 + words, np.uint64, endpoint=True).astype("<u8", copy=False)
-    bounds = (bits[words:].view("<u2") < rest).view(np.uint8) + np.uint8(whole)
-    octets = bits[:words].view(np.uint8).reshape(-1, _BOUNDS)
-    found = np.less(octets, bounds, out=octets.view(bool))
-    return found.reshape(-1)[:size].reshape(shape)
+    """Booleans, each True with probability p; of the generator they take one number."""
+    return ops.chance(rng.integers(0, 2**64 - 1, dtype=np.uint64, endpoint=True), shape, p)
 
 
 def _factors(rng, shape, p, dtype):

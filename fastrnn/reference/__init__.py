@@ -6,6 +6,7 @@ has no fast path. Nothing is checked here; `fastrnn.ops` does that, once, above 
 """
 
 from .activations import activate
+from .chance import chance
 from .linear import Linear, add_rows, linear_backward, linear_forward, take_rows
 from .losses import loss
 from .scan import scan, scan_backward
@@ -14,5 +15,6 @@ from .stream import Stream
 
 __all__ = [
     "CELLS", "Evaluation", "Linear", "Stream", "TAPE_NAMES", "Tape", "Weights", "activate", "add_rows", "backward",
-    "backward_many", "forward", "forward_many", "linear_backward", "linear_forward", "loss", "scan", "scan_backward", "take_rows",
+    "backward_many", "chance", "forward", "forward_many", "linear_backward", "linear_forward", "loss", "scan", "scan_backward",
+    "take_rows",
 ]  # fmt: skip
