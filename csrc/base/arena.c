@@ -14,10 +14,10 @@ typedef union {
 } header;
 
 /* A training loop asks for the same tapes and the same workspaces at every step.  Given back to the system, their pages
- * would be zeroed and mapped again each time, which takes as long as the kernels do.  So the last few blocks wait here: at
- * most KEPT of them, none above LARGEST, ALL bytes together.  What is no longer asked for makes room in turn.  Pages of
- * blocks above LENT are lent to the system meanwhile: it takes them when memory is short, and only then.  A sanitizer must see
- * every block come and go. */
+ * would be zeroed and mapped again each time, which takes as long as the kernels do.  So the last few blocks wait here:
+ * FEW, or as many as were once in use together (the tapes of an ensemble) up to KEPT; none above LARGEST, ALL bytes together.
+ * What is no longer asked for makes room in turn.  Pages of blocks above LENT are lent to the system meanwhile: it takes them
+ * when memory is short, and only then.  A sanitizer must see every block come and go. */
 #define SMALLEST ((size_t)64 << 10)
 #define LENT ((size_t)16 << 20)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -28,10 +28,12 @@ typedef union {
 #define LARGEST LENT
 #endif
 #define ALL ((size_t)256 << 20)
-#define KEPT 4
+#define FEW 4
+#define KEPT 16
 static _Atomic(header *) kept[KEPT];
 static atomic_size_t waiting; /* bytes of all that are kept, or about to be */
-static atomic_uint turn;
+static atomic_uint turn, places = FEW; /* how many of `kept` are used */
+static atomic_uint used;               /* keepable blocks that are with their users */
 
 static int keepable(size_t bytes) { return bytes >= SMALLEST && bytes <= LARGEST; }
 
@@ -53,7 +55,8 @@ static void drop(header *block) {
 }
 
 static header *take_kept(size_t bytes) {
-    for (int i = 0; i < KEPT; i++) {
+    for (unsigned i = 0, n = atomic_load_explicit(&places, memory_order_relaxed); i < n; i++) {
+        if (!atomic_load_explicit(&kept[i], memory_order_relaxed)) continue;
         header *block = atomic_exchange_explicit(&kept[i], NULL, memory_order_acquire);
         if (!block) continue;
         if (block->bytes >= bytes && block->bytes / 2 <= bytes) {
@@ -67,15 +70,24 @@ static header *take_kept(size_t bytes) {
     return NULL;
 }
 
+static void count_used(void) {
+    const unsigned n = atomic_fetch_add_explicit(&used, 1, memory_order_relaxed) + 1;
+    unsigned most = atomic_load_explicit(&places, memory_order_relaxed);
+    while (n > most && n <= KEPT
+           && !atomic_compare_exchange_weak_explicit(&places, &most, n, memory_order_relaxed, memory_order_relaxed)) {}
+}
+
 static header *next_out(header *in) {
-    const unsigned i = atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) % KEPT;
+    const unsigned n = atomic_load_explicit(&places, memory_order_relaxed);
+    const unsigned i = atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) % n;
     return atomic_exchange_explicit(&kept[i], in, memory_order_acq_rel);
 }
 
 static void keep(header *block) {
     size_t all = atomic_fetch_add_explicit(&waiting, block->bytes, memory_order_relaxed) + block->bytes;
-    for (int i = 0; i < KEPT && all > ALL; i++, all = atomic_load_explicit(&waiting, memory_order_relaxed)) drop(next_out(NULL));
-    for (int i = 0; i < KEPT; i++) {
+    const unsigned n = atomic_load_explicit(&places, memory_order_relaxed);
+    for (unsigned i = 0; i < n && all > ALL; i++, all = atomic_load_explicit(&waiting, memory_order_relaxed)) drop(next_out(NULL));
+    for (unsigned i = 0; i < n; i++) {
         header *empty = NULL;
         if (atomic_compare_exchange_strong_explicit(&kept[i], &empty, block, memory_order_release, memory_order_relaxed))
             return;
@@ -96,12 +108,14 @@ void *fr_alloc(size_t bytes) {
 #endif
         block->bytes = bytes;
     }
+    if (keepable(block->bytes)) count_used();
     return block + 1;
 }
 
 void fr_free(void *memory) {
     if (!memory) return;
     header *block = (header *)memory - 1;
+    if (keepable(block->bytes)) atomic_fetch_sub_explicit(&used, 1, memory_order_relaxed);
     if (keepable(block->bytes) && lend(block))
         keep(block);
     else
