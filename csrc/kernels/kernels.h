@@ -184,7 +184,7 @@ typedef struct {
     const int *slot;
     const real *dz;
     ptrdiff_t dz_row;
-    const real *hat;
+    const real *hat, *soon;     /* far away; soon: the first row of those that come next, fetched meanwhile, or NULL */
     ptrdiff_t hat_row;
     const real *inverse;
     ptrdiff_t inverse_row;
