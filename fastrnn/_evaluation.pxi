@@ -42,35 +42,35 @@ cdef class Evaluation:
     # y, with the features of all side by side, and the last states, (a,) or (a, c), each (count, m, n); or None where x has
     # another form than C reads.
     def __call__(self, x):
-        cdef Py_buffer views[4]
+        cdef Held held
+        cdef Py_buffer *view
         cdef fr_forward_args args[2]
         cdef fr_array source, target
         cdef fr_interrupt question = _question()
-        cdef int held = 0, k, most
+        cdef int k, most
         cdef Py_ssize_t T, m, n, hidden, states
         cdef Py_ssize_t sizes[3]
         cdef Py_ssize_t steps[3]
         cdef fr_status status
         if not self.count or type(x) is not self.array:
             return None
+        held.count = 0
         try:
-            PyObject_GetBuffer(x, &views[0], PyBUF_STRIDES | PyBUF_FORMAT)
-        except (ValueError, BufferError):
-            return None  # a type without a buffer: the checks above know its name
-        held = 1
-        try:
-            if not self._readable(&views[0]):
+            try:
+                view = _view(&held, x, PyBUF_STRIDES)
+            except (ValueError, BufferError):
+                return None  # a type without a buffer: the checks above know its name
+            if not self._readable(view):
                 return None
             for k in range(3):
-                sizes[self.axis[k]], steps[self.axis[k]] = views[0].shape[k], views[0].strides[k] // self.itemsize
+                sizes[self.axis[k]], steps[self.axis[k]] = view.shape[k], view.strides[k] // self.itemsize
             T, m, n = sizes[0], sizes[1], self.count * self.n_h
-            source.data, source.t, source.m, source.n = views[0].buf, steps[0], steps[1], steps[2]
+            source.data, source.t, source.m, source.n = view.buf, steps[0], steps[1], steps[2]
             sizes[2] = n
             y = self.empty((sizes[self.axis[0]], sizes[self.axis[1]], sizes[self.axis[2]]), self.dtype)
             a = self.empty((self.count, m, self.n_h), self.dtype)
             c = self.empty((self.count, m, self.n_c), self.dtype) if self.n_c else None
-            target.data = self._filled(y, T * m * n, &views[held])
-            held += 1
+            target.data = _block(&held, y, T * m * n, self.itemsize, PyBUF_WRITABLE)
             steps[self.axis[2]] = 1
             steps[self.axis[1]] = sizes[self.axis[2]]
             steps[self.axis[0]] = sizes[self.axis[1]] * sizes[self.axis[2]]
@@ -82,11 +82,8 @@ cdef class Evaluation:
                 args[k].T, args[k].m, args[k].threads, args[k].interrupt = T, m, most, question
                 args[k].x, args[k].y = source, target
                 args[k].y.data = _part(target.data, k * self.n_h * target.n * self.itemsize)
-            args[0].aT = self._filled(a, self.count * m * self.n_h, &views[held])
-            held += 1
-            if self.n_c:
-                args[0].cT = self._filled(c, self.count * m * self.n_c, &views[held])
-                held += 1
+            args[0].aT = _block(&held, a, self.count * m * self.n_h, self.itemsize, PyBUF_WRITABLE)
+            args[0].cT = _block(&held, c, self.count * m * self.n_c, self.itemsize, PyBUF_WRITABLE)
             if self.count == 2:
                 args[1].aT, args[1].cT = _part(args[0].aT, hidden), _part(args[0].cT, states)
             with nogil:
@@ -94,9 +91,7 @@ cdef class Evaluation:
             _check(status)
             return y, ((a, c) if self.n_c else (a,))
         finally:
-            while held:
-                held -= 1
-                PyBuffer_Release(&views[held])
+            _release(&held)
 
     cdef bint _readable(self, Py_buffer *view) noexcept:
         cdef int k
@@ -108,11 +103,3 @@ cdef class Evaluation:
             if view.strides[k] % self.itemsize:
                 return False
         return True
-
-    # Where C may write so many elements.
-    cdef void *_filled(self, object array, Py_ssize_t size, Py_buffer *view) except? NULL:
-        PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-        if view.len != size * self.itemsize:
-            PyBuffer_Release(view)
-            raise ValueError(f"fastrnn: expected {size} elements, got {view.len // self.itemsize}")
-        return view.buf
