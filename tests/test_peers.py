@@ -14,7 +14,7 @@ from bench.peers import __main__ as command
 from bench.peers import bound, ceilings, compare, demands, extras, grid, report, results
 from bench.peers.grid import Case
 from bench.peers.quiet import Watch
-from bench.peers.turns import LIMITS, Worker, environment, failed
+from bench.peers.turns import LIMITS, Turns, Worker, environment, failed
 from bench.peers.worker import time_calls
 
 # A machine of round numbers: 1 GHz; 100 GFLOP/s a core in float32; 100, 50, 20, 10 GB/s.
@@ -124,7 +124,7 @@ def test_ratio_is_to_the_best_peer():
 def test_ratios_are_taken_within_a_round():
     slow = {"median": 3.0, "turns": [2.0, 6.0, 3.0]}  # the second round was a slow second of the machine
     assert results.times_as_long(slow, {"median": 1.1, "turns": [1.0, 3.0, 1.1]}) == 2.0
-    assert results.times_as_long(slow, {"median": 1.0, "turns": [1.0]}) == 2.0  # long calls take one turn
+    assert results.times_as_long(slow, {"median": 1.0, "turns": [1.0]}) == 2.0  # long calls take fewer turns
     assert results.times_as_long({"median": 3.0}, {"median": 2.0}) == 1.5
     engines = {"fastrnn": {"median": 1.1, "turns": [1.0, 3.0, 1.1]}, "torch": slow, "jax": {"median": 2.0, "turns": [1.9, 9.0, 2.3]}}
     found = results.row("layer", Case("lstm", 16, 16, 1, 100), 1, "inference", engines)
@@ -333,6 +333,20 @@ def test_a_worker_stands_still_between_commands():
     finally:
         worker.close()
     assert worker._process.returncode == 0
+
+
+@pytest.mark.parametrize(("took", "turns"), [(0.1, 5), (2.0, 3)])
+def test_long_calls_take_several_turns_too(took, turns):
+    class Stub:
+        name, threads = "torch", 1
+
+        def ask(self, **command):
+            return {"times": [took]}
+
+    run, result = Turns([], [], ceilings.usable_cpus(), None, seconds=1.0, rounds=5, pause=0), {"turns": [], "paces": [], "calls": 0}
+    with run:
+        run._take_turns([(Stub(), "inference", result)], "float32")
+    assert result["turns"] == [took] * turns and result["median"] == took
 
 
 def test_shapes_of_the_command_line():

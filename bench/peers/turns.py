@@ -28,6 +28,7 @@ LIMITS = {
 }  # fmt: skip
 UNLIMITED = {"avx2": ("onnxruntime",)}
 REASONS = ("absent", "unsupported", "failed", "wrong")
+LEAST_TURNS = 3  # of long calls too: one second of a shared machine is no figure
 
 
 def environment(threads, isa):
@@ -206,16 +207,16 @@ class Turns:
         return why or {"turns": [], "paces": [], "calls": 0, "note": prepared["note"]}
 
     def _take_turns(self, ready, dtype):
-        """Every work by all workers one right after the other, `rounds` times: what slows the machine for a second or more
-        falls on all of a round."""
+        """Every work by all workers one right after the other, `rounds` times, LEAST_TURNS times where a call takes longer than
+        all turns should: what slows the machine for a second or more falls on all of a round."""
         works = list(dict.fromkeys(work for _, work, _ in ready))
         groups = [[entry for entry in ready if entry[1] == work] for work in works]
         for k in range(self.rounds):
             for group in groups:
                 turned = k % len(group)  # nobody always follows the same neighbour
                 for worker, work, result in group[turned:] + group[:turned]:
-                    if failed(result) or (result["turns"] and result["turns"][-1] > self.seconds):
-                        continue  # one turn of such long calls is already several calls
+                    if failed(result) or (k >= LEAST_TURNS and result["turns"][-1] > self.seconds):
+                        continue
                     reply = worker.ask(do="time", work=work, seconds=self.seconds / self.rounds, pause=self.pause)
                     if failed(reply):
                         result.clear()
