@@ -236,11 +236,17 @@ def test_a_wrong_answer_is_not_met():
 
 def test_every_row_that_misses_is_named():
     rows = [row(Case("rnn", n, n, 1, 100), fastrnn=1.0, torch=n / 100) for n in (16, 32, 64, 128)]
-    found = dict(demands.misses(rows))
+    found = {title: lines for title, _, lines in demands.misses(rows)}
     (slower,) = (lines for title, lines in found.items() if "never slower" in title)
     assert [line.split(" m=")[0] for line in slower] == ["rnn 16->16", "rnn 32->32", "rnn 64->64"]
     assert slower[0].endswith("0.16 of 1")
     assert not any("float64" in title for title in found)
+
+
+def test_what_was_tried_is_where_the_report_says():
+    pages = (Path(__file__).parents[1] / "docs" / "performance.md").read_text().splitlines()
+    for demand in (*demands.DEMANDS, demands.THREADS):
+        assert f"### {demand.section}" in pages, demand.title
 
 
 def test_two_threads_against_one():

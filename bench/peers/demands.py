@@ -6,10 +6,11 @@ MET, MISSING, UNMEASURED = "met", "missing", "not measured"
 
 
 class Demand:
-    """`need(row)` is the least `value(row)`, or None where the demand says nothing about that row."""
+    """`need(row)` is the least `value(row)`, or None where the demand says nothing about that row.  `section` of
+    docs/performance.md says what was tried for it, and what the limit is."""
 
-    def __init__(self, title, kind, need, value):
-        self.title, self.kind, self.need, self.value = title, kind, need, value
+    def __init__(self, title, section, kind, need, value):
+        self.title, self.section, self.kind, self.need, self.value = title, section, kind, need, value
 
     def measured(self, rows):
         """[(row, need, value)] of what it says something about; the value is None where there is none."""
@@ -115,29 +116,34 @@ def _course_peak(row):
 
 
 DEMANDS = [
-    Demand("float32: never slower than the best peer", "layer", _never_slower, lambda row: row["ratio"]),
-    Demand("lstm inference, float32, against the best peer", "layer",
+    Demand("float32: never slower than the best peer", "The whole grid, float32", "layer", _never_slower, lambda row: row["ratio"]),
+    Demand("lstm inference, float32, against the best peer", "LSTM, and training of RNN and GRU", "layer",
            _table("lstm", "inference", {(16, 1): 2.5, (64, 1): 2.5, (128, 1): 1.7, (512, 1): 1.2, (64, 32): 1.25,
                                         (128, 32): 1.1}), lambda row: row["ratio"]),
-    Demand("lstm training, float32, against the best peer", "layer",
+    Demand("lstm training, float32, against the best peer", "LSTM, and training of RNN and GRU", "layer",
            _table("lstm", "training", {(128, 1): 2.5, (64, 32): 1.3, (128, 32): 1.18, (512, 32): 1.18}),
            lambda row: row["ratio"]),
-    Demand("rnn and gru training, n <= 256, m <= 32: 2.5 times or 75 % of peak", "layer", _small_training, _either),
-    Demand("float64: 2 times the better of PyTorch and JAX up to n = 128, 1.6 above", "layer", _float64,
+    Demand("rnn and gru training, n <= 256, m <= 32: 2.5 times or 75 % of peak", "LSTM, and training of RNN and GRU", "layer",
+           _small_training, _either),
+    Demand("float64: 2 times the better of PyTorch and JAX up to n = 128, 1.6 above", "float64", "layer", _float64,
            lambda row: row["ratio"]),
-    Demand("fraction of the FMA rate measured beside it, float32, m >= 32", "layer", _peak, lambda row: row["peak_fraction"]),
-    Demand("m = 1 inference, float32: fraction of the lower bound", "layer", _bound, lambda row: row["bound_fraction"]),
-    Demand("one streaming step from Python: 1.2, 2, 4 us at n = 16, 64, 128 (as steps a us)", "step",
+    Demand("fraction of the FMA rate measured beside it, float32, m >= 32", "The fraction of peak", "layer", _peak,
+           lambda row: row["peak_fraction"]),
+    Demand("m = 1 inference, float32: fraction of the lower bound", "One sequence, and two threads", "layer", _bound,
+           lambda row: row["bound_fraction"]),
+    Demand("one streaming step from Python: 1.2, 2, 4 us at n = 16, 64, 128 (as steps a us)", "A stream's step", "step",
            lambda row: {16: 1 / 1.2, 64: 1 / 2, 128: 1 / 4}.get(row["n_a"]), _microseconds),
-    Demand("course layout against time-major: 1.06 times at n >= 64, 1.15 at 16 (as its inverse)", "layouts", _layout,
+    Demand("course layout against time-major: 1.06 times at n >= 64, 1.15 at 16 (as its inverse)", "Layouts", "layouts", _layout,
            lambda row: 1 / row["against"] if row["against"] else None),
-    Demand("course functions, float64, against plain NumPy", "course", _course, lambda row: row["against"]),
-    Demand("course functions, float64, m >= 32: fraction of peak", "course", _course_peak,
+    Demand("course functions, float64, against plain NumPy", "The course's functions", "course", _course,
+           lambda row: row["against"]),
+    Demand("course functions, float64, m >= 32: fraction of peak", "The course's functions", "course", _course_peak,
            lambda row: row.get("peak_fraction")),
 ]  # fmt: skip
 
 
-THREADS = Demand("two threads against one", "threads", lambda row: row["need"], lambda row: row["value"])
+THREADS = Demand("two threads against one", "One sequence, and two threads", "threads", lambda row: row["need"],
+                 lambda row: row["value"])  # fmt: skip
 
 
 def judge(rows):
@@ -149,9 +155,9 @@ def judge(rows):
 
 
 def misses(rows):
-    """[(title, lines)]: every row that falls short of a demand that several rows are judged by."""
-    found = [(demand.title, demand.misses(rows)) for demand in DEMANDS]
-    return [(title, lines) for title, lines in [*found, (THREADS.title, THREADS.misses(thread_rows(rows)))] if lines]
+    """[(title, section, lines)]: every row that falls short of a demand that several rows are judged by."""
+    found = [(demand, demand.misses(rows)) for demand in DEMANDS] + [(THREADS, THREADS.misses(thread_rows(rows)))]
+    return [(demand.title, demand.section, lines) for demand, lines in found if lines]
 
 
 def _mean(rows, work, need):

@@ -122,8 +122,8 @@ def text(document, marks=None, gone=()):
     lines += [f"ratio, geometric mean: {group}: {mean:.2f} over {count}" for group, (mean, count) in document["means"].items()]
     lines += ["", f"what it must show, over {'the whole grid' if document['whole'] else 'these rows, which are not the whole grid'}"] + [f"  {verdict:12s} {title}" + (f": {detail}" if detail else "")
                                           for title, verdict, detail in document["demands"]]
-    for title, short in document["misses"]:
-        lines += ["", f"what misses \"{title}\", worst first"]
+    for title, section, short in document["misses"]:
+        lines += ["", f"what misses \"{title}\", worst first (tried, and the limit: docs/performance.md, \"{section}\")"]
         lines += textwrap.wrap(" · ".join(short), 128, initial_indent="  ", subsequent_indent="  ")
     lines += [""] + reasons(document)
     lines += [f"skipped for lack of time: {', '.join(document['skipped'])}"] if document["skipped"] else []
