@@ -115,8 +115,9 @@ void *fr_alloc(size_t bytes) {
 void fr_free(void *memory) {
     if (!memory) return;
     header *block = (header *)memory - 1;
-    if (keepable(block->bytes)) atomic_fetch_sub_explicit(&used, 1, memory_order_relaxed);
-    if (keepable(block->bytes) && lend(block))
+    const int may_wait = keepable(block->bytes);
+    if (may_wait) atomic_fetch_sub_explicit(&used, 1, memory_order_relaxed);
+    if (may_wait && lend(block))
         keep(block);
     else
         free(block);
