@@ -94,6 +94,21 @@ def test_training_or_not(isa, dtype, cell, case):
     assert all(np.array_equal(one, other) for one, other in zip(state, run.result.state))
 
 
+@pytest.mark.parametrize("n, m, T", [(16, 37, 70), (48, 5, 30), (32, 1, 40), (16, 3, 1)])
+@each_cell
+def test_wherever_the_states_of_evaluation_go(isa, dtype, threads, cell, n, m, T):
+    """To y at once, where its rows are such as the kernels'; elsewhere, and over x, by way of a window."""
+    d = data(cell, (n, n, m, T), dtype.name)
+    weights, kept = pack(d), Run(d)
+    over, shifted = np.empty((T, m, n), dtype), np.empty((T + 1, m, n), dtype)
+    over[:], shifted[1:] = d.x, d.x
+    places = [(d.x, None), (d.x, np.empty((T, m, n + 1), dtype)[:, :, :n]), (over, over), (shifted[1:], shifted[:T])]
+    for x, out in places:
+        y, state, *_ = ops.forward(weights, x, d.state, out=out)
+        assert np.array_equal(y, kept.y)
+        assert all(np.array_equal(one, other) for one, other in zip(state, kept.result.state))
+
+
 @each_case(among=BATCHES)
 @each_cell
 def test_the_same_bits_with_every_fused_instruction_set(dtype, cell, case):
