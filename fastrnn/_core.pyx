@@ -342,7 +342,7 @@ cdef class Tape:
     def __init__(self, weights, x, values):
         cdef Held held
         cdef void *data
-        self._make(weights, x, NULL)
+        self._make(weights, x, x.shape[0], x.shape[1], NULL)
         for name in TAPE_NAMES[weights.cell]:
             held.count = 0
             try:
@@ -351,14 +351,14 @@ cdef class Tape:
             finally:
                 _release(&held)
 
-    cdef int _make(self, Weights weights, x, const fr_run *run) except -1:
+    cdef int _make(self, Weights weights, x, Py_ssize_t T, Py_ssize_t m, const fr_run *run) except -1:
         if self.kept != NULL:
             raise RuntimeError("fastrnn: a tape is made once")
         _check(fr_weights_transpose(_packed(weights)))
         self.weights = weights
         self.x = x
-        self.T, self.m = x.shape[0], x.shape[1]
-        return _check(fr_tape_new(weights.packed, run, self.T, self.m, &self.kept))
+        self.T, self.m = T, m
+        return _check(fr_tape_new(weights.packed, run, T, m, &self.kept))
 
     cdef Py_ssize_t _size(self, str name):
         n = self.weights.n_h if name in ("a0", "a") else self.weights.n_c if name in ("c0", "c") else self.weights.n_a
@@ -424,5 +424,6 @@ def chance(key, share, flip, out):
 
 include "_sequence.pxi"
 include "_evaluation.pxi"
+include "_training.pxi"
 include "_positions.pxi"
 include "_stream.pxi"

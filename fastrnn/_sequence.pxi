@@ -101,7 +101,7 @@ def forward_many(weights, x, a0, c0, y, aT, cT, cells, training, threads, runs):
         _run(&held[k + 1], &call.run, run, T, m, w)
         if train:
             tape = Tape.__new__(Tape)
-            tape._make(weights[k], x[k] if lead else x, &call.run)
+            tape._make(weights[k], x[k] if lead else x, T, m, &call.run)
             tape.run = run
             call.tape = tape.kept
             tapes[k] = tape

@@ -50,7 +50,7 @@ def test_signatures_are_the_same(name):
 
 
 @native
-@pytest.mark.parametrize("name", ["Weights", "Tape", "Linear", "Stream", "Evaluation"])
+@pytest.mark.parametrize("name", ["Weights", "Tape", "Linear", "Stream", "Evaluation", "Training"])
 def test_constructors_are_the_same(name):
     ours, theirs = getattr(reference, name), getattr(_backend._core, name)
     assert inspect.signature(theirs) == inspect.signature(ours)

@@ -125,7 +125,7 @@ class Ensemble:
         x = turned(x, first.layout)
         T, m = x.shape[-3:-1]
         starts = self._climbing("state", state, m)
-        ends, tape = [], Tape(self, T, m, False) if training else None
+        ends, tape = [], Tape(self, T, m, False, []) if training else None
         for level, start in zip(self._climbed(), starts):
             x, end, _, kept = level.forward(x, start, None, None, training, False)
             ends.append(end)

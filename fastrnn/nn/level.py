@@ -14,15 +14,15 @@ class Level:
 
     layouts: in which order of axes the gradient of the input, and the output, are laid out in memory.  merge: of the two
     directions; None for blocks that have nothing to do with each other, whose arrays have an axis for them in front.
-    dropout: of the input.
+    dropout: of the input.  plain: None, or what `prepare` has made.
     """
 
-    __slots__ = ("blocks", "noise", "layouts", "merge", "dropout", "_group", "_below", "_drop", "_zoneout", "_beside")
+    __slots__ = ("blocks", "noise", "layouts", "merge", "dropout", "plain", "_group", "_below", "_drop", "_zoneout", "_beside")
 
     def __init__(self, blocks, weights, noise, layouts, merge, dropout):
         self.blocks, self.noise, self.layouts, self.merge, self.dropout = blocks, noise, layouts, merge, dropout
         self._group = ops.Group(weights, [block.reverse for block in blocks])
-        self._below = noise[0].below
+        self.plain, self._below = None, noise[0].below
         self._beside = bool(merge) and (merge == "concat" or len(blocks) == 1)
         self._drop = _unless_none([each.recurrent for each in noise])
         self._zoneout = _unless_none([each.zoneout for each in noise])
@@ -48,11 +48,10 @@ class Level:
             y, c = merged(self.merge, y, layout), None if c is None else merged("concat", c, layout)
         return y, state, c, kept
 
-    def evaluation(self):
-        """A quicker `forward` of x alone, in the layout of the output, or None: see ops.evaluation."""
+    def prepare(self):
+        """Make `plain`, for a level of one layout: a quicker way for passes that ask for nothing else, see ops.training."""
         if self._below is None and self._drop is None and self._zoneout is None and self._beside:
-            return ops.evaluation(self._group, self.layouts[1])
-        return None
+            self.plain = ops.training(self._group, self.layouts[1], [block.names for block in self.blocks])
 
     def backward(self, kept, dy, dstate, dcells, need_dx):
         """Return dx or None, the gradient of the first state, and those of the parameters by name."""
@@ -68,7 +67,7 @@ class Level:
         found = {}
         for k, (block, noise) in enumerate(zip(self.blocks, self.noise)):
             found.update(block.gradients(g.of(k), noise.weights))
-        dx = None if g.dx is None else _sum(turned(g.dx, layout))
+        dx = None if g.dx is None else total(turned(g.dx, layout))
         if self._below is not None:
             dx = thin(dx, self._below, self.dropout)
         return dx, g.dstate, found
@@ -79,6 +78,8 @@ class CheckpointedLevel:
 
     It is for one pass: what backward needs also stands in its columns.
     """
+
+    plain = None
 
     def __init__(self, blocks, weights, noise, layouts, merge, dropout, every):
         self.blocks, self.noise, self.merge, self.dropout = blocks, noise, merge, dropout
@@ -110,7 +111,7 @@ class CheckpointedLevel:
             starts += start
             for block, noise, g in zip(column.blocks, column.noise, gradients):
                 found.update(block.gradients(g, noise.weights))
-        dx = _sum(dxs) if need_dx else None
+        dx = total(dxs) if need_dx else None
         if self.noise[0].below is not None:
             dx = thin(dx, self.noise[0].below, self.dropout)
         return dx, _together(starts), found
@@ -131,6 +132,6 @@ def _unless_none(values):
     return None if all(value is None for value in values) else values
 
 
-def _sum(dxs):
+def total(dxs):
     """Of the gradients of one input, in place of the first."""
     return dxs[0] if len(dxs) == 1 else np.add(dxs[0], dxs[1], out=dxs[0])

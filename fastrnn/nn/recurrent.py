@@ -5,7 +5,7 @@ from .. import ops
 from .axes import TO_TMN, check_lengths, check_reset, turned, with_m, without_m
 from .blocks import Block
 from .layer import Layer, count, fraction, pick_dtype, pick_layout, plain, uniform
-from .level import CheckpointedLevel, Level
+from .level import CheckpointedLevel, Level, total
 from .merge import width
 from .noise import NONE, Noise, draw
 from .options import Options, check_options
@@ -18,9 +18,9 @@ class Tape:
 
     __slots__ = ("layer", "T", "m", "single", "levels")
 
-    def __init__(self, layer, T, m, single):
+    def __init__(self, layer, T, m, single, levels):
         self.layer, self.T, self.m, self.single = layer, T, m, single
-        self.levels = []        # from below, each with what its forward kept
+        self.levels = levels    # from below, each with what its forward kept
 
     def back(self, dy, ends, dcells, need_dx):
         """Descend the levels, with the gradients of the last state of each in `ends`; the tape is then used up.
@@ -80,7 +80,7 @@ class _Recurrent(Layer):
             Block(cell, k, bool(d), inner if k else self.input_size, self.hidden_size, self.bias, self._options)
             for k in range(self.num_layers) for d in range(self._directions)]
         self._packs = [None] * len(self._blocks)        # (backend, packed weights) or None when out of date
-        # likewise (backend, the levels of a pass without chance, a quicker way through a single one or None)
+        # likewise (backend, the levels of a pass without chance)
         self._levels = None
         expected = Noise(zoneout=self._options.zoneout) if self._options.zoneout else NONE
         self._evaluation = [expected] * len(self._blocks)
@@ -131,11 +131,9 @@ class _Recurrent(Layer):
         step, laid out as y; two directions stand side by side in it, whatever `merge` is.
         """
         if state is None and lengths is None and reset is None and not return_cells:
-            levels = self._levels
-            if levels is not None and levels[2] is not None and levels[0] is ops.active():
-                found = levels[2](x)
-                if found is not None:
-                    return found if self._pair else (found[0], found[1][0])
+            plain = self._standing()[0].plain
+            if plain is not None and (found := plain(x)) is not None:
+                return found if self._pair else (found[0], found[1][0])
         if return_cells and not self._pair:
             raise ValueError(f"return_cells: expected False for {type(self).__name__}, which has no cell state, "
                              "got True")
@@ -151,6 +149,12 @@ class _Recurrent(Layer):
         which sums of gradients go: results have the same bits (on the NumPy backend the same within rounding, where
         lengths meet two directions).  With two directions the tape also keeps what goes from layer to layer.
         """
+        if state is None and lengths is None and reset is None and checkpoint is None and not self._noisy:
+            level = self._standing()[0]
+            if level.plain is not None and (found := level.plain.forward(x)) is not None:
+                y, state, tapes = found
+                tape = Tape(self, tapes[0].T, tapes[0].m, False, [(level, (tapes, None))])
+                return y, state if self._pair else state[0], tape
         if checkpoint is not None:
             checkpoint = count("checkpoint", checkpoint)
         y, state, _, tape = self._run(x, state, lengths, reset, False, True, checkpoint)
@@ -170,7 +174,7 @@ class _Recurrent(Layer):
         if state is not None:
             state = checked("state", state, self._blocks, m, single, self._pair)
         ends, at, start, top = [], 0, None, self.num_layers - 1
-        tape = Tape(self, T, m, single) if training else None
+        tape = Tape(self, T, m, single, []) if training else None
         levels = self._climbed(T, m, training, checkpoint)
         for k, level in enumerate(levels):
             if state is not None:
@@ -183,14 +187,19 @@ class _Recurrent(Layer):
             x, c = self._given(x, single), None if c is None else self._given(c, single)
         return x, given(ends, single, self._pair), c, tape
 
+    def _standing(self):
+        """The levels of a pass without chance, from below, made again only after a write or a switch of backend."""
+        backend, levels = ops.active(), self._levels
+        if levels is None or levels[0] is not backend:
+            levels = self._levels = backend, self._made(self._evaluation, None)
+            if self.num_layers == 1:
+                levels[1][0].prepare()
+        return levels[1]
+
     def _climbed(self, T, m, training, checkpoint):
         """The levels of a pass, from below, with what chance decides for them."""
         if checkpoint is None and not (training and self._noisy):
-            backend, levels = ops.active(), self._levels
-            if levels is None or levels[0] is not backend:
-                made = self._made(self._evaluation, None)
-                levels = self._levels = backend, made, made[0].evaluation() if len(made) == 1 else None
-            return levels[1]
+            return self._standing()
         return self._made(self._draws(T, m) if training else self._evaluation, checkpoint)
 
     def _made(self, noise, checkpoint):
@@ -226,6 +235,13 @@ class _Recurrent(Layer):
             raise ValueError(f"tape: expected what forward of this layer returned, got {type(tape).__name__}"
                              + (" of another layer" if isinstance(tape, Tape) else ""))
         self._check_back(tape, dcells)
+        level, kept = tape.levels[0]
+        if dstate is None and dcells is None and level.plain is not None and not tape.single:
+            found = level.plain.backward(kept[0], dy, need_dx)
+            if found is not None:
+                tape.levels = []
+                dx, start, grads = found
+                return None if dx is None else total(dx), start if self._pair else start[0], grads
         n_h, D, merge = self._blocks[0].n_h, self._directions, self._options.merge
         if dy is not None:
             dy = self._as_y("dy", dy, tape, width(merge, D, n_h))

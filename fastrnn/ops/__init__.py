@@ -12,7 +12,7 @@ from .elementwise import activate
 from .positions import add_rows, linear, linear_backward, loss, pack_linear, take_rows
 from .run import Run
 from .scan import scan, scan_backward
-from .sequence import Gradients, Group, Result, backward, backward_many, evaluation, forward, forward_many
+from .sequence import Gradients, Group, Result, backward, backward_many, forward, forward_many, training
 from .streams import advance, clear, set_states, states, stream
 from .tapes import read, tape, tape_names
 from .weights import Extras, pack
@@ -20,6 +20,6 @@ from .weights import Extras, pack
 # `active` and `as_array` are for layers, which know ops and not what is below it.
 __all__ = [
     "Extras", "Gradients", "Group", "Result", "Run", "activate", "active", "add_rows", "advance", "as_array", "backward",
-    "backward_many", "chance", "clear", "evaluation", "forward", "forward_many", "linear", "linear_backward", "loss", "pack",
-    "pack_linear", "read", "scan", "scan_backward", "set_states", "states", "stream", "take_rows", "tape", "tape_names",
+    "backward_many", "chance", "clear", "forward", "forward_many", "linear", "linear_backward", "loss", "pack",
+    "pack_linear", "read", "scan", "scan_backward", "set_states", "states", "stream", "take_rows", "tape", "tape_names", "training",
 ]  # fmt: skip

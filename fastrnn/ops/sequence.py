@@ -113,11 +113,12 @@ class Group:
         self.runs = tuple(PLAIN_REVERSED if each else None for each in self.reverse)
 
 
-def evaluation(group, layout):
-    """A quicker `forward_many` with beside=True for one or two weights: called with x in `layout` alone, it returns y and
-    the last states, or None where x has not the form that it reads, or the backend no such way."""
+def training(group, layout, names):
+    """A quicker `forward_many` with beside=True and `backward_many`, of one or two weights, or what gives None for arguments
+    that it can't read. Called with x it returns y and the states; forward(x) also tapes; backward(tapes, dy, need_dx) a list of
+    dx (or None), the states' gradients, and a dict of the parameters', called as in `names`."""
     order, threads = permutation(layout), _backend.get_num_threads
-    return group.backend.Evaluation(group.weights, group.reverse, order, np.empty, group.dtype, threads)
+    return group.backend.Training(group.weights, group.runs, order, np.empty, group.dtype, threads, names)
 
 
 def _form(weights):

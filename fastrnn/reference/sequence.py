@@ -230,12 +230,25 @@ def _steps(array, k, n):
 class Evaluation:
     """A quicker way through `forward_many` for calls that ask for nothing but y and the last states: here there is none.
 
-    `weights` run side by side over x, those with `reverse` from its end; x and y have the axes `order` as time-major ones.
+    `weights` run side by side over x as `runs` say; x and y have the axes `order` as time-major ones.
     Called with x it returns (y, states), or None where the caller has to take the other way.
     """
 
-    def __init__(self, weights, reverse, order, empty, dtype, threads):
+    def __init__(self, weights, runs, order, empty, dtype, threads):
         pass
 
     def __call__(self, x):
+        return None
+
+
+class Training(Evaluation):
+    """Likewise for calls that train: forward gives (y, states, tapes), backward (dx, states, gradients), or None as here."""
+
+    def __init__(self, weights, runs, order, empty, dtype, threads, names):
+        pass
+
+    def forward(self, x):
+        return None
+
+    def backward(self, tapes, dy, need_dx):
         return None
