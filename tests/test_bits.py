@@ -73,7 +73,9 @@ def test_whole_or_in_chunks_of_time(isa, dtype, cell, case, cuts):
     assert all(np.array_equal(one, other) for one, other in zip(dstate, whole.gradients.dstate))
 
 
-@each_case(among=[*BATCHES, Case(40, 128, 1, 30, "m = 1, split by units"), Case(64, 128, 32, 33, "split by sequences")])
+@each_case(among=[*BATCHES, Case(40, 128, 1, 30, "m = 1, split by units"), Case(64, 128, 32, 33, "split by sequences"),
+                  Case(48, 80, 3, 90, "split by a few sequences; five groups of units"),
+                  Case(12, 16, 9, 200, "one group of units: weight gradients split by product")])  # fmt: skip
 @each_cell
 def test_any_number_of_threads_and_run_after_run(isa, dtype, cell, case):
     d = data(cell, case.sizes, dtype.name)
