@@ -42,8 +42,12 @@ def floats(name, value, dtype=None):
 
 def shape(name, array, axes, known):
     """Raise unless `array` has one axis for each name in `axes`, of the size in `known` where that tells it."""
-    if array.ndim != len(axes) or any(known.get(axis, size) != size for axis, size in zip(axes, array.shape)):
+    sizes = array.shape
+    if len(sizes) != len(axes):
         raise shape_error(name, array, axes, known)
+    for axis, size in zip(axes, sizes):
+        if known.get(axis, size) != size:
+            raise shape_error(name, array, axes, known)
 
 
 def shape_error(name, array, axes, known):

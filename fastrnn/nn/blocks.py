@@ -20,7 +20,7 @@ class Block:
     def __init__(self, cell, k, reverse, n_x, n_a, bias, options):
         self.cell, self.n_x, self.n_a, self.n_h = cell, n_x, n_a, options.proj_size or n_a
         self.n_c = _CELLS.get(cell, 0) * n_a
-        self.k, self.reverse, self._options = k, reverse, options
+        self.k, self.reverse, self._options, self._plain = k, reverse, options, not options.changed()
         rows = GATES[cell] * n_a
         shapes = {"W_x": (rows, n_x), "W_a": (rows, self.n_h)}
         if bias:
@@ -45,10 +45,10 @@ class Block:
     def pack(self, arrays, factors=None):
         """Pack what `arrays` has under this block's names; `factors` multiply weight_hh."""
         names = self.names
-        W_x, W_a, b_x, b_a = (arrays.get(names.get(role)) for role in _PLAIN)
+        W_x, W_a, b_x, b_a = [arrays.get(names.get(role)) for role in _PLAIN]
         if factors is not None:
             W_a = W_a * factors
-        if not self._options.changed():
+        if self._plain:
             return ops.pack(self.cell, W_x, W_a, b_x, b_a)
         return ops.pack(
             self.cell, W_x, W_a, b_x, b_a,
