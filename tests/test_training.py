@@ -18,6 +18,7 @@ LAYERS = {
     "gru": lambda **given: fastrnn.GRU(3, 17, seed=0, **given),
     "gru before": lambda **given: fastrnn.GRU(3, 5, seed=0, reset_after=False, clip=1.0, **given),
     "slstm": lambda **given: fastrnn.sLSTM(3, 5, seed=0, **given),
+    "three layers": lambda **given: fastrnn.GRU(3, 5, num_layers=3, seed=0, **given),
 }
 SHAPES = {"tmn": lambda T, m, n: (T, m, n), "mtn": lambda T, m, n: (m, T, n), "nmt": lambda T, m, n: (n, m, T)}
 
@@ -31,14 +32,15 @@ def states(state):
 
 
 def long_way(layer, x, dy, **given):
-    """Forward and backward without what `prepare` made for the one level."""
+    """Forward and backward without what `prepare` made for the levels."""
+    for level in layer._standing():
+        level.plain = None
     y, last, _, tape = layer._run(x, None, None, None, False, True, None)
-    level = tape.levels[0][0]
-    plain, level.plain = level.plain, None
     try:
         return y, last, *layer.backward(dy, tape, **given)
     finally:
-        level.plain = plain
+        for level in layer._standing():
+            level.prepare()
 
 
 def pairs(found, expected):
@@ -105,7 +107,7 @@ def test_arrays_of_any_form_are_read(bidirectional, layout, engine, dtype):
 
 def test_it_is_taken(isa):
     """On the native backend each layer of one level has it, but for a merge and for noise; of tapes it takes plain ones."""
-    for kind in LAYERS:
+    for kind in set(LAYERS) - {"three layers"}:
         for bidirectional in (False, True):
             layer = LAYERS[kind](bidirectional=bidirectional)
             x = numbers((4, 2, 3))
@@ -118,7 +120,8 @@ def test_it_is_taken(isa):
             other = LAYERS[kind](bidirectional=bidirectional)
             assert quick(other).backward(tapes, np.ones_like(y), True) is None
     assert quick(fastrnn.GRU(3, 5, bidirectional=True, merge="sum")) is None
-    assert quick(fastrnn.GRU(3, 5, num_layers=2)) is None
+    made = [level.plain is not None for level in fastrnn.GRU(3, 5, num_layers=3, layout="nmt")._standing()]
+    assert made == [False, True, False]  # the first and the last have two layouts
     assert quick(fastrnn.GRU(3, 5, zoneout=0.5)) is None
 
 

@@ -35,6 +35,10 @@ class Level:
         if self._below is not None:
             x = thin(x, self._below, self.dropout)
         layout = self.layouts[1]
+        if self.plain is not None and state is None and lengths is None and reset is None and not cells:
+            found = (self.plain.forward if training else self.plain)(turned(x, layout))
+            if found is not None:
+                return turned(found[0], layout), found[1], None, (found[2], None) if training else None
         if layout != "tmn":
             x, reset = turned(x, layout), None if reset is None else reset.T
         y, state, c, tapes = ops.forward_many(
@@ -49,13 +53,18 @@ class Level:
         return y, state, c, kept
 
     def prepare(self):
-        """Make `plain`, for a level of one layout: a quicker way for passes that ask for nothing else, see ops.training."""
-        if self._below is None and self._drop is None and self._zoneout is None and self._beside:
+        """Make `plain`, if nothing here forbids it: a quicker way for passes that ask for nothing else, see ops.training."""
+        quiet = self._below is None and self._drop is None and self._zoneout is None
+        if quiet and self._beside and self.layouts[0] == self.layouts[1]:
             self.plain = ops.training(self._group, self.layouts[1], [block.names for block in self.blocks])
 
     def backward(self, kept, dy, dstate, dcells, need_dx):
         """Return dx or None, the gradient of the first state, and those of the parameters by name."""
         (tapes, factors), layout = kept, self.layouts[0]
+        if self.plain is not None and dy is not None and dstate is None and dcells is None:
+            found = self.plain.backward(tapes, turned(dy, layout), need_dx)
+            if found is not None:
+                return None if found[0] is None else turned(total(found[0]), layout), *found[1:]
         if self.merge and len(self.blocks) == 2:
             dy = split(self.merge, dy, factors)
         g = ops.backward_many(

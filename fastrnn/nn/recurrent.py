@@ -132,7 +132,7 @@ class _Recurrent(Layer):
         """
         if state is None and lengths is None and reset is None and not return_cells:
             plain = self._standing()[0].plain
-            if plain is not None and (found := plain(x)) is not None:
+            if self.num_layers == 1 and plain is not None and (found := plain(x)) is not None:
                 return found if self._pair else (found[0], found[1][0])
         if return_cells and not self._pair:
             raise ValueError(f"return_cells: expected False for {type(self).__name__}, which has no cell state, "
@@ -149,7 +149,8 @@ class _Recurrent(Layer):
         which sums of gradients go: results have the same bits (on the NumPy backend the same within rounding, where
         lengths meet two directions).  With two directions the tape also keeps what goes from layer to layer.
         """
-        if state is None and lengths is None and reset is None and checkpoint is None and not self._noisy:
+        alone = self.num_layers == 1 and not self._noisy
+        if alone and state is None and lengths is None and reset is None and checkpoint is None:
             level = self._standing()[0]
             if level.plain is not None and (found := level.plain.forward(x)) is not None:
                 y, state, tapes = found
@@ -192,8 +193,8 @@ class _Recurrent(Layer):
         backend, levels = ops.active(), self._levels
         if levels is None or levels[0] is not backend:
             levels = self._levels = backend, self._made(self._evaluation, None)
-            if self.num_layers == 1:
-                levels[1][0].prepare()
+            for level in levels[1]:
+                level.prepare()
         return levels[1]
 
     def _climbed(self, T, m, training, checkpoint):
@@ -236,7 +237,7 @@ class _Recurrent(Layer):
                              + (" of another layer" if isinstance(tape, Tape) else ""))
         self._check_back(tape, dcells)
         level, kept = tape.levels[0]
-        if dstate is None and dcells is None and level.plain is not None and not tape.single:
+        if dstate is None and dcells is None and level.plain is not None and self.num_layers == 1 and not tape.single:
             found = level.plain.backward(kept[0], dy, need_dx)
             if found is not None:
                 tape.levels = []
