@@ -3,6 +3,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .. import ops
 from .axes import turned
 from .layer import plain
 from .level import Level
@@ -44,7 +45,8 @@ class Ensemble:
                 raise TypeError(f"layers: expected RNN, LSTM, GRU or sLSTM, got {type(layer).__name__}")
             if _form(layer) != _form(self.layers[0]):
                 raise ValueError(f"layers: expected all of the shape of {self.layers[0]!r}, got {layer!r}")
-        self._levels = None     # (packed weights, their levels)
+        self._noisy = any(layer._noisy for layer in self.layers)
+        self._levels = None     # (backend, what packed weights the layers had, levels of these)
 
     def __getstate__(self):
         return {**self.__dict__, "_levels": None}       # as a layer's packed weights
@@ -55,7 +57,7 @@ class Ensemble:
     def __call__(self, x, state=None, lengths=None, reset=None, return_cells=False):
         """Run all layers for evaluation; see the call of one."""
         x, state = self._x(x), self._states("state", state)
-        if self._is_plain(False, lengths, reset, return_cells or None):
+        if self._is_plain(False, lengths is None and reset is None and not return_cells):
             return self._together(x, state, False)[:2]
         return _stacked(self._each("__call__", self._xs(x), _split(state, len(self)), lengths=lengths, reset=reset,
                                    return_cells=return_cells))
@@ -63,7 +65,7 @@ class Ensemble:
     def forward(self, x, state=None, lengths=None, reset=None, checkpoint=None):
         """Run all layers for training: as the call, and returns (y, state, tape); leave x as it is until backward."""
         x, state = self._x(x), self._states("state", state)
-        if self._is_plain(True, lengths, reset, checkpoint):
+        if self._is_plain(True, lengths is None and reset is None and checkpoint is None):
             y, state, tape = self._together(x, state, True)
             return y, state, EnsembleTape(self, together=tape)
         results = self._each("forward", self._xs(x), _split(state, len(self)), lengths=lengths, reset=reset,
@@ -102,22 +104,21 @@ class Ensemble:
         """Run the layers one after the other: method `what` of each, with its own part of `own`."""
         return [getattr(layer, what)(*args, **shared) for layer, *args in zip(self.layers, *own)]
 
-    def _is_plain(self, training, *asked):
-        """Whether the layers can run together: in one direction, no chance in it, and nothing else asked for."""
-        return all(each is None for each in asked) and not any(
-            layer.bidirectional or training and layer._noisy for layer in self.layers)
+    def _is_plain(self, training, alone):
+        """Whether the layers can run together: in one direction, no chance in it, and x and the state `alone` are given."""
+        return alone and not (self.layers[0].bidirectional or training and self._noisy)
 
     def _climbed(self):
         """The levels of such a pass; each holds the blocks that the layers have there."""
-        depth = range(self.layers[0].num_layers)
-        weights = [[layer._weights(k) for layer in self.layers] for k in depth]
-        if self._levels is None or self._levels[0] != weights:
+        backend, levels = ops.active(), self._levels
+        if levels is None or levels[0] is not backend or levels[1] != [layer._packs for layer in self.layers]:
             first = self.layers[0]
-            layouts = [first.layout, *["tmn"] * (len(depth) - 1), first.layout]
-            self._levels = weights, [Level(
-                [layer._blocks[k] for layer in self.layers], weights[k], [layer._evaluation[k] for layer in self.layers],
-                layouts[k:k + 2], None, 0.0) for k in depth]
-        return self._levels[1]
+            layouts = [first.layout, *["tmn"] * (first.num_layers - 1), first.layout]
+            made = [Level(
+                [layer._blocks[k] for layer in self.layers], [layer._weights(k) for layer in self.layers],
+                [layer._evaluation[k] for layer in self.layers], layouts[k:k + 2], None, 0.0) for k in range(first.num_layers)]
+            self._levels = backend, [list(layer._packs) for layer in self.layers], made
+        return self._levels[2]
 
     def _together(self, x, state, training):
         """Return y, the last state and the tape or None, as a layer's `_run`, with K in front."""
