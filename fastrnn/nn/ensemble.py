@@ -114,9 +114,9 @@ class Ensemble:
         if levels is None or levels[0] is not backend or levels[1] != [layer._packs for layer in self.layers]:
             first = self.layers[0]
             layouts = [first.layout, *["tmn"] * (first.num_layers - 1), first.layout]
-            made = [Level(
-                [layer._blocks[k] for layer in self.layers], [layer._weights(k) for layer in self.layers],
-                [layer._evaluation[k] for layer in self.layers], layouts[k:k + 2], None, 0.0) for k in range(first.num_layers)]
+            made = [Level([layer._blocks[k] for layer in self.layers], [layer._weights(k) for layer in self.layers],
+                          [layer._evaluation[k] for layer in self.layers], layouts[k:k + 2], None, 0.0)
+                    for k in range(first.num_layers)]
             self._levels = backend, [list(layer._packs) for layer in self.layers], made
         return self._levels[2]
 
