@@ -20,6 +20,7 @@
 #define FR_UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* Unrolls the loop that follows completely: arrays of vectors become registers only then. */
 #define FR_UNROLL _Pragma("GCC unroll 8")
+#define FR_UNROLL_MORE _Pragma("GCC unroll 16")
 /* Two rounds of the loop that follows at a time. */
 #define FR_UNROLL_TWO _Pragma("GCC unroll 2")
 /* Into the second-level cache, for later; into the first, to be written soon. */
