@@ -86,7 +86,8 @@ typedef struct {
     const real *const *c_prev; /* [rows] cell states before the step (LSTM, sLSTM) */
     real *z;                   /* row of slots a sequence, z_row apart: the input side's sums; activated gates if `keep` */
     ptrdiff_t z_row;
-    const fr_matrix *input;    /* NULL, or the input side joins this product, its panels like w's: z then holds no sums */
+    const fr_matrix *input;    /* NULL, or the input side joins this product, its panels like w's or, GRU with reset after, for
+                                * the slots one further left: z then holds no sums */
     const real *const *x;      /* [rows] left operand of `input` */
     const real *input_bias;    /* what its sums begin with, one row laid out like z's */
     const real *bias;          /* recurrent bias that may not be folded into z (GRU, reset after), laid out by unit */
