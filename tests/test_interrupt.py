@@ -7,9 +7,12 @@ import time
 
 import pytest
 
+# A shell that starts a program in the background has it ignore the signal, and so would all that it starts.
 PROGRAM = """
+import signal
 import numpy as np, fastrnn
 from fastrnn import ops
+signal.signal(signal.SIGINT, signal.default_int_handler)
 m, n, T = {m}, {n}, {T}
 rng = np.random.default_rng(0)
 weights = ops.pack("lstm", *(rng.standard_normal((4 * n, n)) for _ in range(2)))
