@@ -1,7 +1,6 @@
 """Streams: live states that take one step at a time, all or some of them, and what they promise about bits."""
 
 import copy
-import gc
 import pickle
 import re
 import sys
@@ -363,16 +362,6 @@ def test_an_empty_object_is_refused():
 # ---- cost ----
 
 
-@pytest.fixture
-def uncollected():
-    """No collection of garbage meanwhile: what others do then, hypothesis keeps a record of it, would seem to be ours."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("uncollected")
 def test_a_step_into_out_allocates_nothing(isa, dtype):
     layer = layer_of("LSTM", dtype, num_layers=2)
     x, out, ids = numbers(64, 5, dtype=dtype), np.empty((64, 19), dtype), np.arange(63, 1, -2)
@@ -393,7 +382,8 @@ def test_a_step_into_out_allocates_nothing(isa, dtype):
         finally:
             tracemalloc.stop()
 
-    peak, stay = growth((x, None, out), (some, ids, few))
+    # the least of some, as other threads, a progress bar's say, may take memory meanwhile
+    peak, stay = min(growth((x, None, out), (some, ids, few)) for _ in range(3))
     assert peak < 1000 and abs(stay) < 10
     assert growth((x,))[0] >= out.nbytes > 4000, "and this would have shown it"
     assert live._live.nbytes > 2 * 64 * 19 * 2 * out.itemsize
@@ -407,24 +397,27 @@ def test_step_is_the_backends_own_method(engine):
 # ---- threads ----
 
 
-@pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("kind", ["RNN", "LSTM", "GRU"])
 def test_threads_share_a_large_step(isa, dtype, kind):
     """Each takes its rows through all layers; with bits and memory as on one."""
     layer = getattr(fastrnn, kind)(70, 90, num_layers=2, seed=0, dtype=dtype, layer_norm=kind == "GRU")
     x, ids = numbers(3, 101, 70, dtype=dtype), np.random.default_rng(1).permutation(200)[:101].astype(np.intp)
     results, out = [], np.empty((101, 90), dtype)
+
+    def peak():
+        tracemalloc.start()
+        try:
+            for _ in range(7):
+                live.step(x[0], ids, out)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
     for threads in (1, 2, 5):
         live = layer.stream(200)
         with fastrnn.num_threads(threads):
             results.append([live.step(row, ids).copy() for row in x])
-            tracemalloc.start()
-            try:
-                for _ in range(20):
-                    live.step(x[0], ids, out)
-                assert tracemalloc.get_traced_memory()[1] < 1000
-            finally:
-                tracemalloc.stop()
+            assert min(peak() for _ in range(3)) < 1000  # the least, as other threads may take memory meanwhile
         results[-1] += parts(live.state)
     for other in results[1:]:
         same("native", tuple(other), tuple(results[0]))
