@@ -8,6 +8,7 @@ import math
 import operator
 import os
 import platform
+import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -234,6 +235,21 @@ def _force_isa(environ):
     _core.use_isa(name)
 
 
-_process_backend = _default_backend(os.environ)
-_process_threads = _default_threads(os.environ)
-_force_isa(os.environ)
+def _is_command():
+    """Whether this is the command line, `python -m fastrnn` or `fastrnn`, before any code of its own has run.
+
+    Until it has found its module, Python calls the program "-m"; the module's name stands before the program's arguments.
+    """
+    program = os.path.basename(sys.argv[0]) if sys.argv else ""
+    return program in ("fastrnn", "fastrnn.exe") or program == "-m" and sys.orig_argv[-len(sys.argv)] in ("fastrnn", "-mfastrnn")
+
+
+try:
+    _process_backend = _default_backend(os.environ)
+    _process_threads = _default_threads(os.environ)
+    _force_isa(os.environ)
+except ValueError as error:
+    if not _is_command():
+        raise
+    print(f"fastrnn: {error}", file=sys.stderr)  # what can't be used ends the command line in one line, with status 2
+    raise SystemExit(2) from None

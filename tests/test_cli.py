@@ -71,6 +71,17 @@ def test_sample(trained, run):
     assert run("sample", "dinosaurs.npz", "--prime", "tyr", "-n", "3", "--seed", "1").stdout.splitlines() == names[:3]
 
 
+@pytest.mark.parametrize("name", ["FASTRNN_NUM_THREADS", "FASTRNN_ISA", "FASTRNN_BACKEND"])
+def test_an_environment_that_cannot_be_used_is_one_line(environment, folder, name):
+    script = folder / "fastrnn"      # as pip writes it
+    script.write_text("import sys\nfrom fastrnn.cli import main\nsys.exit(main())\n")
+    for program in (["-m", "fastrnn"], ["-mfastrnn"], [script]):
+        done = subprocess.run([sys.executable, *program, "info"], cwd=folder, env={**environment, name: "nonsense"},
+                              capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"fastrnn: {name}: ") and "'nonsense'" in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_info(trained, run):
     done = run("info")
     assert done.returncode == 0 and "backend" in done.stdout and fastrnn.__version__ in done.stdout
