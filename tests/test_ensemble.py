@@ -123,6 +123,7 @@ def test_parameters_are_written_through(engine):
     (lambda: [GRU(3, 4), GRU(3, 4, dtype=np.float64)], ValueError),
     (lambda: [Linear(3, 4)], TypeError),
     (lambda: [None], TypeError),
+    (lambda: None, TypeError),
 ])
 def test_wrong_layers(make_layers, error):
     with pytest.raises(error, match="^layers: expected .*got"):

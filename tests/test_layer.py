@@ -8,7 +8,7 @@ import pytest
 
 from fastrnn import io
 from fastrnn.models import CharLM
-from fastrnn.nn import GRU, LSTM, RNN, Linear, load
+from fastrnn.nn import GRU, LSTM, RNN, Embedding, Linear, load
 
 LAYERS = {
     "rnn": lambda **o: RNN(3, 4, nonlinearity="relu", **o),
@@ -101,6 +101,13 @@ def test_wrong_dtypes(kind, dtype):
 def test_it_is_written_that_tapes_refer_to_x(kind):
     for text in (kind.__doc__, kind.forward.__doc__):
         assert re.search("x must not be changed before `?backward", " ".join(text.split()))
+
+
+@pytest.mark.parametrize("seed, error", [("dice", TypeError), (1.5, TypeError), (-1, ValueError)])
+@pytest.mark.parametrize("make", [*LAYERS.values(), lambda seed: Embedding(3, 4, seed=seed)])
+def test_what_no_generator_can_start_from(make, seed, error):
+    with pytest.raises(error, match=f"^seed: expected .*, got {seed!r}$"):
+        make(seed=seed)
 
 
 @each_layer

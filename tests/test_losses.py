@@ -133,6 +133,12 @@ def test_inputs_are_left_alone():
     (lambda: softmax_cross_entropy(LOGITS, CLASSES - 4), ValueError, "target"),
     (lambda: softmax_cross_entropy(LOGITS, CLASSES > 1), TypeError, "target"),
     (lambda: softmax_cross_entropy(LOGITS, SHARES[..., :3]), ValueError, "target"),
+    (lambda: softmax_cross_entropy(LOGITS, SHARES[0]), ValueError, "target"),
+    (lambda: softmax_cross_entropy(np.float32(1), 0), ValueError, "logits"),
+    (lambda: softmax_cross_entropy(LOGITS, CLASSES, axis=LOGITS.ndim), ValueError, "axis"),
+    (lambda: softmax_cross_entropy(LOGITS, CLASSES, axis=-1 - LOGITS.ndim), ValueError, "axis"),
+    (lambda: softmax_cross_entropy(LOGITS, CLASSES, axis=1.0), TypeError, "axis"),
+    (lambda: softmax_cross_entropy(LOGITS, CLASSES, ignore_index=1.5), TypeError, "ignore_index"),
     (lambda: softmax_cross_entropy(LOGITS, SHARES, ignore_index=0), ValueError, "ignore_index"),
     (lambda: softmax_cross_entropy(LOGITS, CLASSES, mask=MASK[:2]), ValueError, "mask"),
     (lambda: softmax_cross_entropy(LOGITS, CLASSES, mask=MASK.astype(float)), TypeError, "mask"),
@@ -144,5 +150,5 @@ def test_inputs_are_left_alone():
     (lambda: squared_error(LOGITS, SHARES[:1]), ValueError, "target"),
 ])
 def test_wrong_inputs(call, error, name):
-    with pytest.raises(error, match=f"^{name}: "):
+    with pytest.raises(error, match=f"^{name}: expected "):
         call()

@@ -192,7 +192,9 @@ def test_wrong_numbers(make, name):
 
 @pytest.mark.parametrize("make, name", [
     (lambda: SGD(lr="fast"), "lr"), (lambda: SGD(lr=None), "lr"), (lambda: Adam(schedule=0.5), "schedule"),
-    (lambda: step_decay(2.0), "every"), (lambda: cosine(True), "total"), (lambda: warm_up(2, 1.0), "then"),
+    (lambda: SGD().step({"w": W}, None), "gradients"), (lambda: SGD().step(None, {"w": W}), "parameters"),
+    (lambda: Adam().load_state_dict(None), "mapping"), (lambda: clip_by_value(None, 1), "gradients"),
+    (lambda: clip_by_norm([W], 1), "gradients"), (lambda: step_decay(2.0), "every"), (lambda: cosine(True), "total"), (lambda: warm_up(2, 1.0), "then"),
     (lambda: clip_by_value({"w": np.arange(3)}, 1), r"gradients\['w'\]"), (lambda: clip_by_norm({"w": [1.0]}, 1), r"gradients\['w'\]"),
 ])
 def test_wrong_types(make, name):
@@ -233,11 +235,12 @@ def test_a_schedule_that_gives_nonsense():
 
 
 @pytest.mark.parametrize("change, error, words", [
-    (lambda s: s.pop("steps"), ValueError, "mapping: expected also steps"),
+    (lambda s: s.pop("steps"), ValueError, "mapping: expected also steps, got steps/w, "),
     (lambda s: s.pop("steps/w"), ValueError, "mapping: expected also steps/w"),
     (lambda s: s.pop("m/w"), ValueError, "mapping: expected also m/w"),
     (lambda s: s.update({"s/w": W}), ValueError, "mapping: expected keys of Adam .*got 's/w'"),
     (lambda s: s.update({"m": W}), ValueError, "mapping: expected keys"),
+    (lambda s: s.update({3: W}), ValueError, "mapping: expected keys .*got 3"),
     (lambda s: s.update(steps=np.array(1.5)), ValueError, "one integer"),
     (lambda s: s.update(steps=-1), ValueError, "not negative"),
     (lambda s: s.update({"v/w": W.astype(int)}), TypeError, r"mapping\['v/w'\]: expected float32 or float64"),

@@ -2,7 +2,7 @@
 import numpy as np
 
 from .. import ops
-from .layer import Layer, count, pick_dtype, pick_layout, plain
+from .layer import Layer, count, generator, pick_dtype, pick_layout, plain
 from .linear import tape_of
 
 
@@ -32,7 +32,7 @@ class Embedding(Layer):
     def __init__(self, num_embeddings, embedding_dim, padding_idx=None, *, layout=None, dtype=np.float32, seed=None):
         self._setup(num_embeddings=num_embeddings, embedding_dim=embedding_dim, padding_idx=padding_idx,
                     layout=pick_layout(layout), dtype=dtype)
-        self._rng = np.random.default_rng(seed)
+        self._rng = generator(seed)
         weight = self._rng.standard_normal(self._shapes["weight"])
         if self.padding_idx is not None:
             weight[self.padding_idx] = 0

@@ -1,5 +1,5 @@
 """Layers of one shape side by side, called like one."""
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class Ensemble:
     """
 
     def __init__(self, layers):
+        if not isinstance(layers, Iterable):
+            raise TypeError(f"layers: expected a list of layers, got {type(layers).__name__}")
         self.layers = tuple(layers)
         if not self.layers:
             raise ValueError("layers: expected at least one, got none")

@@ -67,8 +67,16 @@ def uniform(shapes, bound, dtype, seed):
     The numbers are drawn as float64, so a seed means the same weights in both element types.
     Returns the arrays and the generator, which the layer keeps for dropout.
     """
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     return {name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()}, rng
+
+
+def generator(seed):
+    """NumPy's generator for a seed as it takes them; None is another one each time."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"seed: expected None or an integer that is not negative, got {seed!r}") from None
 
 
 def _check_mapping(mapping):

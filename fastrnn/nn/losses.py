@@ -1,4 +1,6 @@
 """Losses that return their value and its gradient in one pass."""
+from numbers import Integral
+
 import numpy as np
 
 from .. import ops
@@ -44,7 +46,16 @@ def softmax_cross_entropy(logits, target, *, mask=None, ignore_index=None, axis=
     >>> round(loss, 4), gradient
     (1.3863, array([[ 0.25,  0.25, -0.75,  0.25]]))
     """
-    logits = np.moveaxis(_scores("logits", logits), axis, -1)
+    logits = _scores("logits", logits)
+    if not logits.ndim:
+        raise ValueError("logits: expected an axis of classes, got shape ()")
+    if isinstance(axis, bool) or not isinstance(axis, Integral):
+        raise TypeError(f"axis: expected an integer, got {axis!r}")
+    if not -logits.ndim <= axis < logits.ndim:
+        raise ValueError(f"axis: expected one of {logits.ndim} axes, got {axis}")
+    if not (ignore_index is None or isinstance(ignore_index, Integral)):
+        raise TypeError(f"ignore_index: expected an integer or None, got {ignore_index!r}")
+    logits = np.moveaxis(logits, axis, -1)
     classes, places = logits.shape[-1], logits.shape[:-1]
     if classes < 1:
         raise ValueError(f"logits: expected at least one class, got shape {logits.shape}")
@@ -61,6 +72,8 @@ def softmax_cross_entropy(logits, target, *, mask=None, ignore_index=None, axis=
                              f"got {int(index.min())} to {int(index.max())}")
         target = None
     elif target.dtype.kind == "f":
+        if target.ndim != logits.ndim:
+            raise ValueError(f"target: expected {classes} classes in each of {places}, got shape {target.shape}")
         if ignore_index is not None:
             raise ValueError(f"ignore_index: expected None with a target of distributions, got {ignore_index!r}")
         target = np.moveaxis(target, axis, -1)

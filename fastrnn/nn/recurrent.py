@@ -261,7 +261,7 @@ class _Recurrent(Layer):
         if not tape.levels:
             raise ValueError("tape: expected one that was not used yet, got one that backward has used up")
         if dcells is not None and not self._pair:
-            raise ValueError(f"dcells: expected None for {type(self).__name__}, which has no cell state")
+            raise ValueError(f"dcells: expected None for {type(self).__name__}, which has no cell state, got an array")
 
     def _as_y(self, name, g, tape, n):
         """A gradient of y or of cells, compared with its shape, as a time-major view; ops checks the dtype."""

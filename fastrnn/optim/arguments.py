@@ -1,5 +1,6 @@
 """Checks of what optimisers, clipping and schedules are given."""
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -24,6 +25,12 @@ def count(name, value):
     if value < 1:
         raise ValueError(f"{name}: expected at least 1, got {value}")
     return int(value)
+
+
+def dictionary(name, value):
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name}: expected a dict from names to arrays, got {type(value).__name__}")
+    return value
 
 
 def floats(name, value):

@@ -3,13 +3,14 @@ import math
 
 import numpy as np
 
-from .arguments import floats, number
+from .arguments import dictionary, floats, number
 
 
 def clip_by_value(gradients, limit):
     """Return a new dict with every number of `gradients` brought into [−limit, limit]; NaN stays NaN."""
     limit = number("limit", limit, open_low=True, open_high=False)
-    return {name: _like(g, np.clip(floats(f"gradients[{name!r}]", g), -limit, limit)) for name, g in gradients.items()}
+    return {name: _like(g, np.clip(floats(f"gradients[{name!r}]", g), -limit, limit))
+            for name, g in dictionary("gradients", gradients).items()}
 
 
 def clip_by_norm(gradients, max_norm):
@@ -24,7 +25,7 @@ def clip_by_norm(gradients, max_norm):
     ({'w': array([0.6, 0.8])}, 5.0)
     """
     max_norm = number("max_norm", max_norm, open_low=True, open_high=False)
-    for name, g in gradients.items():
+    for name, g in dictionary("gradients", gradients).items():
         floats(f"gradients[{name!r}]", g)
     # Divided by the largest number first: squares of float64 can overflow, their root need not.
     largest = max((float(np.max(np.abs(g), initial=0.0)) for g in gradients.values()), key=_nan_last, default=0.0)

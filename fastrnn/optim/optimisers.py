@@ -5,7 +5,7 @@ factor of the schedule; products, quotients and roots are elementwise.
 """
 import numpy as np
 
-from .arguments import floats, number
+from .arguments import dictionary, floats, number
 
 
 class _Optimiser:
@@ -61,6 +61,8 @@ class _Optimiser:
         return fresh
 
     def _check(self, parameters, gradients):
+        dictionary("parameters", parameters)
+        dictionary("gradients", gradients)
         missing = [name for name in parameters if name not in gradients]
         unknown = [name for name in gradients if name not in parameters]
         if missing or unknown:
@@ -101,9 +103,10 @@ class _Optimiser:
 
         Raises ValueError or TypeError naming what does not fit; then no state has changed.
         """
+        dictionary("mapping", mapping)
         steps, counts, state = None, {}, {}
         for key, value in mapping.items():
-            slot, _, name = key.partition("/")
+            slot, _, name = str(key).partition("/")
             if slot == "steps":
                 value = np.asarray(value)
                 if value.shape != () or value.dtype.kind not in "iu" or value < 0:
@@ -121,7 +124,7 @@ class _Optimiser:
         wanted = ["steps", *(f"steps/{name}" for name in state), *(f"{slot}/{name}" for name in counts for slot in self._slots)]
         missing = [key for key in wanted if key not in mapping]
         if missing:
-            raise ValueError(f"mapping: expected also {', '.join(missing)}")
+            raise ValueError(f"mapping: expected also {', '.join(missing)}, got {', '.join(map(str, mapping)) or 'nothing'}")
         self.steps, self._counts, self._scratch = steps, counts, {}
         self._state = {name: state.get(name, {}) for name in counts}
 
