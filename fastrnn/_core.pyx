@@ -107,7 +107,7 @@ cdef int _check(fr_status status) except -1:
 
 # The buffers of one call.  They are held while C runs, so that no array is resized or freed under it.
 cdef struct Held:
-    Py_buffer views[32]
+    Py_buffer views[48]  # the most that a call has: 43, of a backward with all extras in two directions under masks
     int count
 
 
@@ -194,7 +194,7 @@ cdef const unsigned char *_flags(Held *held, object array, Py_ssize_t size) exce
 
 
 cdef int _run(Held *held, fr_run *result, object run, Py_ssize_t T, Py_ssize_t m, Weights w) except -1:
-    """How the sequences run: lengths (m,) of intp, reset (T, m) of bytes with any strides, masks, each or None."""
+    """How the sequences run: lengths (m,) of intp, reset (T, m) of booleans with any strides, masks, each or None."""
     cdef Py_buffer *view
     result.lengths = NULL
     result.reset = NULL
@@ -209,13 +209,13 @@ cdef int _run(Held *held, fr_run *result, object run, Py_ssize_t T, Py_ssize_t m
     result.reverse = bool(reverse)
     if lengths is not None:
         view = _view(held, lengths, PyBUF_C_CONTIGUOUS)
-        if view.itemsize != sizeof(Py_ssize_t) or view.len != m * view.itemsize or view.format[0] not in b"lqn":
+        if view.ndim != 1 or view.itemsize != sizeof(Py_ssize_t) or view.shape[0] != m or view.format[0] not in b"lqn":
             raise ValueError(f"lengths: expected {m} integers of type intp")
         result.lengths = <const Py_ssize_t *>view.buf
     if reset is not None:
         view = _view(held, reset, PyBUF_STRIDES)
-        if view.itemsize != 1 or view.ndim != 2 or view.shape[0] != T or view.shape[1] != m:
-            raise ValueError(f"reset: expected bytes of shape {(T, m)}")
+        if view.format[0] != c"?" or view.ndim != 2 or view.shape[0] != T or view.shape[1] != m:
+            raise ValueError(f"reset: expected booleans of shape {(T, m)}")
         result.reset = <const unsigned char *>view.buf
         result.reset_t, result.reset_m = view.strides[0], view.strides[1]
     if keep_c is not None and w.cell != "lstm" or (keep_a is None) != (keep_c is None) and w.cell == "lstm":

@@ -1,16 +1,17 @@
-# The plain pass of a layer in evaluation on the native backend; included by _core.pyx.
+# A layer's pass in evaluation on the native backend, where its arguments fit as they are; included by _core.pyx.
 
 
 cdef class Evaluation:
     """Evaluation(weights, runs, order, empty, dtype, threads)
 --
 
-    `weights` side by side over all of one x from zero states, nothing kept: what `forward_many` does without all that can be
-    asked for, in one call without a frame of Python.
+    `weights` side by side over all of one x, nothing kept: what `forward_many` does, in one call without a frame of Python,
+    of arguments that C reads as they are.  Of any others, right or wrong, nothing is done, and None says so: all checks, and
+    their words, stand on the other way.
 
-    weights: one or two of one form; `runs`: for each None or what says that it runs from the end, and nothing else.  order:
-    the axes of the caller's x and y as time-major ones, its own inverse.  `empty(shape, dtype)` makes arrays; others than
-    of its type are not read as they are.  `threads()` says how many a call may use.
+    weights: one or two of one form; `runs`: how each runs, without arrays, or None.  order: the axes of the caller's x and y
+    as time-major ones, its own inverse.  `empty(shape, dtype)` makes arrays; others than of its type are not read as they
+    are.  `threads()` says how many a call may use.
     """
     cdef readonly tuple weights, runs
     cdef object empty, dtype, threads, array, turn
@@ -44,17 +45,19 @@ cdef class Evaluation:
         self.n_x, self.n_h, self.n_c, self.itemsize = w.n_x, w.n_h, w.n_c, w.itemsize
         self.count = len(weights)  # last: an object without it was not made
 
-    def __call__(self, x):
-        return self._forward(x, None)
+    def __call__(self, x, state=None, lengths=None, reset=None):
+        return self._forward(x, state, lengths, reset, None, None)
 
-    # y, with the features of all side by side, and the last states, (a,) or (a, c), each (count, m, n); or None where x has
-    # another form than C reads.  `tapes`: None, or a list to put those of training into.
-    cdef object _forward(self, object x, list tapes):
+    # y, with the features of all side by side, and the last states, (a,) or (a, c), each (count, m, n); or None where an
+    # argument has another form than C reads.  `state` is as the last ones are, `reset` as x without features.  masks: None,
+    # or for each (drop, keep_a, keep_c).  tapes: None, or a list to put those of training into.
+    cdef object _forward(self, object x, object state, object lengths, object reset, object masks, list tapes):
         cdef Held held
         cdef fr_forward_args args[2]
         cdef fr_array source, target
         cdef fr_interrupt question = _question()
         cdef int k, most
+        cdef bint plain = lengths is None and reset is None and masks is None
         cdef Py_ssize_t T, m, hidden, states
         cdef Py_ssize_t sizes[3]
         cdef fr_status status
@@ -64,11 +67,19 @@ cdef class Evaluation:
             if not self._reads(&held, x, self.n_x, sizes, &source):
                 return None
             T, m = sizes[0], sizes[1]
+            runs = self.runs if plain else self._asked(lengths, reset, masks)
+            if runs is None:
+                return None
+            for k in range(self.count):
+                args[k] = self.args[k]
+                if not plain and not self._runs(&held, &args[k].run, runs[k], T, m):
+                    return None
+            if state is not None and not self._states(&held, state, m, &args[0].a0, &args[0].c0):
+                return None
             y = self._new(&held, T, m, self.count * self.n_h, &target)
             hidden, states = m * self.n_h * self.itemsize, m * self.n_c * self.itemsize
             most = min(<int>self.threads(), 64)
             for k in range(self.count):
-                args[k] = self.args[k]
                 args[k].T, args[k].m, args[k].threads, args[k].interrupt = T, m, most, question
                 args[k].x, args[k].y = source, target
                 args[k].y.data = _part(target.data, k * self.n_h * target.n * self.itemsize)
@@ -76,19 +87,71 @@ cdef class Evaluation:
             c = self._new_states(&held, m, self.n_c, &args[0].cT)
             if self.count == 2:
                 args[1].aT, args[1].cT = _part(args[0].aT, hidden), _part(args[0].cT, states)
+                args[1].a0, args[1].c0 = _part(<void *>args[0].a0, hidden), _part(<void *>args[0].c0, states)
             if tapes is not None:
                 steps = x if self.turn is None else x.transpose(self.turn)
                 for k in range(self.count):
                     tape = Tape.__new__(Tape)
                     tape._make(self.weights[k], steps, T, m, &args[k].run)
-                    tape.run, args[k].tape = self.runs[k], tape.kept
+                    tape.run, args[k].tape = runs[k], tape.kept
                     tapes.append(tape)
             with nogil:
                 status = fr_forward_many(args, self.count, most)
+            if status == FR_BAD_ARGUMENT:
+                return None  # a length that is none
             _check(status)
             return y, ((a, c) if self.n_c else (a,))
         finally:
             _release(&held)
+
+    # How each runs that has been asked for more than `runs` says, or None.  Tapes keep lengths, so they get their own.
+    cdef list _asked(self, object lengths, object reset, object masks):
+        cdef int k
+        if lengths is not None:
+            if type(lengths) is not self.array:
+                return None
+            lengths = lengths.copy()
+        if reset is not None:
+            if type(reset) is not self.array:
+                return None
+            reset = reset if self.turn is None else reset.T
+        asked = []
+        for k in range(self.count):
+            drop, keep_a, keep_c = masks[k] if masks is not None else (None, None, None)
+            expected = 0.0 if masks is not None else self.args[k].run.zoneout  # masks stand for what is expected of them
+            asked.append((lengths, reset, self.args[k].run.reverse, drop, keep_a, keep_c, expected))
+        return asked
+
+    # Whether C reads how a call runs, `run`; if so that.
+    cdef bint _runs(self, Held *held, fr_run *result, object run, Py_ssize_t T, Py_ssize_t m):
+        try:
+            _run(held, result, run, T, m, self.weights[0])
+            return True
+        except (ValueError, BufferError):
+            return False
+
+    # Whether `state`, (a,) or (a, c), is such as C reads; if so where its arrays (count, m, n) begin.
+    cdef bint _states(self, Held *held, object state, Py_ssize_t m, const void **a, const void **c):
+        cdef Py_buffer *view
+        cdef int k, parts = 2 if self.n_c else 1
+        if type(state) not in (tuple, list) or len(state) != parts:
+            return False
+        for k in range(parts):
+            if type(state[k]) is not self.array:
+                return False
+            try:
+                view = _hold(held, state[k], PyBUF_C_CONTIGUOUS, self.itemsize)
+            except (ValueError, BufferError):
+                return False
+            if view.ndim != 3 or view.shape[0] != self.count or view.shape[1] != m:
+                return False
+            if view.shape[2] != (self.n_c if k else self.n_h):
+                return False
+            if k:
+                c[0] = view.buf
+            else:
+                a[0] = view.buf
+        return True
 
     # Whether x, (T, m, n) in the caller's order, is such as C reads; if so its time-major sizes and steps.
     cdef bint _reads(self, Held *held, object x, Py_ssize_t n, Py_ssize_t *sizes, fr_array *array):

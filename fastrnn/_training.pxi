@@ -1,4 +1,4 @@
-# The plain passes of a layer in training on the native backend; included by _core.pyx.
+# A layer's passes in training on the native backend, where its arguments fit as they are; included by _core.pyx.
 
 cdef tuple _PARAMETERS = ("W_x", "W_a", "b_x", "b_a", *_EXTRAS)
 
@@ -7,19 +7,18 @@ cdef class Training(Evaluation):
     """Training(weights, runs, order, empty, dtype, threads, names)
 --
 
-    As Evaluation, which it is when called; and `forward` with tapes, and `backward` from a gradient of y alone.
+    As Evaluation, which it is when called; and `forward` with tapes, and `backward`.
 
     names: for each of the weights what gradients of its parameters are to be called, by what ops calls these.
     """
     cdef tuple names, shapes
-    cdef fr_backward_args back[2]
     cdef int place[4 + FR_EXTRA_ARRAYS]  # among _PARAMETERS
     cdef Py_ssize_t bytes[4 + FR_EXTRA_ARRAYS]
 
     def __init__(self, weights, runs, order, empty, dtype, threads, names):
         cdef Weights w = weights[0]
         cdef Py_ssize_t rows, n
-        cdef int e, k
+        cdef int e
         Evaluation.__init__(self, weights, runs, order, empty, dtype, threads)
         rows = w.gates * w.n_a
         shapes = {"W_x": (rows, w.n_x), "W_a": (rows, w.n_h), "b_x": (rows,), "b_a": (rows,), **_shapes(w)}
@@ -29,22 +28,20 @@ cdef class Training(Evaluation):
             self.place[e], self.bytes[e] = _PARAMETERS.index(roles[e]), w.itemsize
             for n in shapes[roles[e]]:
                 self.bytes[e] *= n
-        for k in range(self.count):
-            self.back[k].run = self.args[k].run
         self.shapes = tuple([shapes[role] for role in roles])
         self.names = tuple([tuple([each.get(role) for role in roles]) for each in names])  # last, as in Evaluation
 
-    def forward(self, x):
-        """y, the last states, and the tapes; or None where x has another form than C reads."""
+    def forward(self, x, state=None, lengths=None, reset=None, masks=None):
+        """y, the last states, and the tapes; or None where an argument has another form than C reads."""
         tapes = []
-        found = self._forward(x, tapes)
+        found = self._forward(x, state, lengths, reset, masks, tapes)
         return None if found is None else (*found, tapes)
 
-    def backward(self, tapes, dy, need_dx):
-        """Go back in tapes of such weights and runs, from dy with the features of all side by side.
+    def backward(self, tapes, dy, need_dx, dstate=None):
+        """Go back in tapes of such weights, from dy with the features of all side by side, and the last states' gradients.
 
         Returns a list of the dx of each, or None without `need_dx`; the gradients of the first states, (a,) or (a, c), each
-        (count, m, n); those of parameters, by name.  Or None where dy or a tape has another form than C reads here.
+        (count, m, n); those of parameters, by name.  Or None where an argument has another form than C reads here.
         """
         cdef Held held
         cdef fr_backward_args args[2]
@@ -64,11 +61,14 @@ cdef class Training(Evaluation):
         for k in range(self.count):
             tape = tapes[k]
             _kept(tape)
-            if tape.weights is not self.weights[k] or tape.run is not self.runs[k] or tape.T != T or tape.m != m:
+            if tape.weights is not self.weights[k] or tape.T != T or tape.m != m:
                 return None
         held.count = 0
         try:
             if not self._reads(&held, dy, self.count * self.n_h, sizes, &gradient) or sizes[0] != T or sizes[1] != m:
+                return None
+            args[0].daT = args[0].dcT = NULL
+            if dstate is not None and not self._states(&held, dstate, m, &args[0].daT, &args[0].dcT):
                 return None
             most = min(<int>self.threads(), 64)
             dx, grads = [] if need_dx else None, {}
@@ -76,11 +76,12 @@ cdef class Training(Evaluation):
                 sums[e] = NULL
             for k in range(self.count):
                 call, tape = &args[k], tapes[k]
-                call[0] = self.back[k]
-                call.tape, call.threads, call.interrupt = tape.kept, most, question
+                call.tape, call.threads, call.interrupt, call.accumulate = tape.kept, most, question, 0
+                _run(&held, &call.run, tape.run, T, m, tape.weights)
                 call.x = _steps(&held, tape.x, T, m, self.n_x, self.itemsize, 0)
                 call.dy = gradient
                 call.dy.data = _part(gradient.data, k * self.n_h * gradient.n * self.itemsize)
+                call.dcells.data = call.dx.data = NULL
                 if need_dx:
                     dx.append(self._new(&held, T, m, self.n_x, &call.dx))
                 names = self.names[k]
@@ -97,6 +98,8 @@ cdef class Training(Evaluation):
             if self.count == 2:
                 args[1].da0 = _part(args[0].da0, m * self.n_h * self.itemsize)
                 args[1].dc0 = _part(args[0].dc0, m * self.n_c * self.itemsize)
+                args[1].daT = _part(<void *>args[0].daT, m * self.n_h * self.itemsize)
+                args[1].dcT = _part(<void *>args[0].dcT, m * self.n_c * self.itemsize)
             with nogil:
                 status = fr_backward_many(args, self.count, most)
             _check(status)

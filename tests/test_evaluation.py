@@ -1,4 +1,5 @@
-"""A layer's plain call takes a quicker way where it can (fastrnn/_evaluation.pxi): the same results, and the same errors."""
+"""A layer's call takes a quicker way where its arguments fit as they are (fastrnn/_evaluation.pxi):
+the same results, and the same errors."""
 
 import numpy as np
 import pytest

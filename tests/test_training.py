@@ -1,5 +1,5 @@
-"""A layer's plain forward and backward take a quicker way where they can (fastrnn/_training.pxi): the same results as the long
-way, and the same errors."""
+"""A layer's forward and backward take a quicker way where arguments fit as they are (fastrnn/_training.pxi): the same results
+as the long way, and the same errors."""
 
 import gc
 import sys
@@ -31,11 +31,11 @@ def states(state):
     return state if isinstance(state, tuple) else (state,)
 
 
-def long_way(layer, x, dy, **given):
-    """Forward and backward without what `prepare` made for the levels."""
+def long_way(layer, x, dy, asked=(), **given):
+    """Forward and backward without what `prepare` made for the levels; asked: what forward gets by name."""
     for level in layer._standing():
         level.plain = None
-    y, last, _, tape = layer._run(x, None, None, None, False, True, None)
+    y, last, tape = layer.forward(x, **dict(asked))
     try:
         return y, last, *layer.backward(dy, tape, **given)
     finally:
@@ -60,8 +60,8 @@ def assert_same(found, expected):
         assert ours.tobytes() == theirs.tobytes()
 
 
-def plain_step(layer, x, dy, **given):
-    y, last, tape = layer.forward(x)
+def plain_step(layer, x, dy, asked=(), **given):
+    y, last, tape = layer.forward(x, **dict(asked))
     return y, last, *layer.backward(dy, tape, **given)
 
 
@@ -106,23 +106,32 @@ def test_arrays_of_any_form_are_read(bidirectional, layout, engine, dtype):
 
 
 def test_it_is_taken(isa):
-    """On the native backend each layer of one level has it, but for a merge and for noise; of tapes it takes plain ones."""
+    """On the native backend each layer of one level has it, but for a merge and for DropConnect; it takes all tapes."""
     for kind in set(LAYERS) - {"three layers"}:
         for bidirectional in (False, True):
             layer = LAYERS[kind](bidirectional=bidirectional)
             x = numbers((4, 2, 3))
             y, _, tapes = quick(layer).forward(x)
             assert quick(layer).backward(tapes, np.ones_like(y), True) is not None
-            tape = layer.forward(x, lengths=[2, 4])[2]
-            assert quick(layer).backward(tape.levels[0][1][0], np.ones_like(y), True) is None
-            tape = layer.forward(x, layer(x)[1])[2]  # from another state: backward is the same
+            state = states(layer(x)[1])
+            asked = dict(state=state, lengths=np.array([2, 4]), reset=np.ones((4, 2), bool))
+            y, last, tapes = quick(layer).forward(x, **asked)
+            assert quick(layer)(x, **asked) is not None
+            assert quick(layer).backward(tapes, np.ones_like(y), True, last) is not None
+            tape = layer.forward(x, lengths=[2, 4])[2]  # a list: the long way
+            assert quick(layer).forward(x, lengths=[2, 4]) is None
             assert quick(layer).backward(tape.levels[0][1][0], np.ones_like(y), True) is not None
             other = LAYERS[kind](bidirectional=bidirectional)
             assert quick(other).backward(tapes, np.ones_like(y), True) is None
     assert quick(fastrnn.GRU(3, 5, bidirectional=True, merge="sum")) is None
     made = [level.plain is not None for level in fastrnn.GRU(3, 5, num_layers=3, layout="nmt")._standing()]
     assert made == [False, True, False]  # the first and the last have two layouts
-    assert quick(fastrnn.GRU(3, 5, zoneout=0.5)) is None
+    for noise in (dict(zoneout=0.5), dict(recurrent_dropout=0.5), dict(zoneout=0.5, recurrent_dropout=0.5)):
+        layer = fastrnn.GRU(3, 5, bidirectional=True, **noise)
+        assert quick(layer)(x) is not None
+        level = layer.forward(x)[2].levels[0][0]
+        assert level.plain is quick(layer) and level._masks is not None
+    assert fastrnn.GRU(3, 5, weight_dropout=0.5).forward(x)[2].levels[0][0].plain is None
 
 
 @pytest.mark.parametrize("given", [
@@ -135,6 +144,100 @@ def test_others_take_the_long_way(given, engine):
         layer = fastrnn.LSTM(3, 5, seed=0, **given)
         found.append(step(layer, x, numbers(fastrnn.LSTM(3, 5, **given)(x)[0].shape, seed=2)))
     assert_same(*found)
+
+
+NOISE = {"plain": {}, "zoneout": dict(zoneout=0.3), "both": dict(zoneout=0.6, recurrent_dropout=0.3)}
+
+
+@pytest.mark.parametrize("layout", SHAPES)
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("cell, noise", [
+    (fastrnn.RNN, "plain"), (fastrnn.LSTM, "plain"), (fastrnn.GRU, "plain"), (fastrnn.LSTM, "zoneout"), (fastrnn.GRU, "both"),
+])  # fmt: skip
+def test_what_is_given_beside_x_has_the_bits_of_the_long_way(cell, noise, bidirectional, layout, isa, dtype):
+    """States, lengths and reset, alone and together, in evaluation and training, and what comes back to the last states."""
+
+    def make():  # each from the same numbers of the generator
+        return cell(3, 18, seed=0, bidirectional=bidirectional, layout=layout, dtype=dtype, **NOISE[noise])
+
+    for T, m in ((7, 1), (40, 3), (0, 2), (3, 0)):
+        x = numbers(SHAPES[layout](T, m, 3), dtype)
+        (y, last), rng = make()(x), np.random.default_rng(5)
+        dy = numbers(y.shape, dtype, 2)
+        state, dstate = (tuple(numbers(part.shape, dtype, seed) for part in states(last)) for seed in (3, 4))
+        state, dstate = (each if isinstance(last, tuple) else each[0] for each in (state, dstate))
+        reset = rng.random((T, m)) < 0.3 if layout == "tmn" else (rng.random((T, m)) < 0.3).T
+        lengths = rng.integers(0, T + 1, m)
+        for asked in (dict(state=state), dict(lengths=lengths), dict(reset=reset), dict(reset=reset[::-1], lengths=np.full(m, T)),
+                      dict(state=state, lengths=lengths, reset=reset)):  # fmt: skip
+            expected = long_way(make(), x, dy, asked, dstate=dstate)
+            assert_same(plain_step(make(), x, dy, asked, dstate=dstate), expected)
+            layer, other = make(), make()
+            other._standing()[0].plain = None
+            for ours, theirs in zip(layer(x, **asked), other(x, **asked), strict=True):
+                assert [part.tobytes() for part in states(ours)] == [part.tobytes() for part in states(theirs)]
+
+
+def test_arguments_of_any_form_are_read(engine):
+    layer, x, dy = fastrnn.LSTM(3, 5, seed=0, bidirectional=True), numbers((6, 4, 3)), numbers((6, 4, 10), seed=2)
+    one, two = numbers((2, 4, 5), seed=3), numbers((2, 4, 5), seed=4)
+    lengths, reset = np.array([6, 0, 3, 4]), np.random.default_rng(5).random((6, 4)) < 0.3
+    expected = long_way(layer, x, dy, dict(state=(one, two), lengths=lengths, reset=reset), dstate=(two, one))
+    wide = np.zeros((2, 8, 5), np.float32)
+    wide[:, ::2] = one
+    for state in ((one, two), [one, two], (np.asfortranarray(one), wide[:, ::2] * 0 + two), (wide[:, ::2], two),
+                  (one.astype(">f4"), two), (one, two[::-1].copy()[::-1])):  # fmt: skip
+        for own in (lengths, lengths.tolist(), lengths.astype(np.int8), lengths.astype(np.uint64), lengths.astype(">i8"),
+                    np.repeat(lengths, 2)[::2]):  # fmt: skip
+            for flags in (reset, reset.tolist(), np.asfortranarray(reset), reset[::-1].copy()[::-1]):
+                asked = dict(state=state, lengths=own, reset=flags)
+                assert_same(plain_step(layer, x, dy, asked, dstate=[two, one]), expected)
+
+
+def test_a_tape_keeps_its_lengths(engine):
+    layer, x, dy = fastrnn.LSTM(3, 5, seed=0, bidirectional=True), numbers((6, 4, 3)), numbers((6, 4, 10), seed=2)
+    lengths = np.array([6, 0, 3, 4])
+    expected = plain_step(layer, x, dy, dict(lengths=lengths.tolist()))
+    y, last, tape = layer.forward(x, lengths=lengths)
+    lengths[:] = 10**9
+    assert_same((y, last, *layer.backward(dy, tape)), expected)
+
+
+STATE = r"state h: expected shape \(num_layers \* directions, m, n_a\) = \(1, 2, 5\), got "
+
+
+@pytest.mark.parametrize("asked, error, words", [
+    (dict(state=numbers((1, 2, 5))), TypeError, r"state: expected a pair \(h, c\), got ndarray"),
+    (dict(state=(numbers((1, 2, 5)),)), TypeError, r"state: expected a pair \(h, c\), got tuple"),
+    (dict(state=(numbers((2, 5)), numbers((1, 2, 5)))), ValueError, STATE + r"\(2, 5\)"),
+    (dict(state=(numbers((1, 5, 2)), numbers((1, 2, 5)))), ValueError, STATE + r"\(1, 5, 2\)"),
+    (dict(state=(numbers((1, 2, 5)), numbers((2, 1, 5)))), ValueError, "state c: expected shape"),
+    (dict(state=(numbers((1, 2, 5), np.float64), numbers((1, 2, 5)))), TypeError, "expected float32 like the weights, got f"),
+    (dict(state=(np.ma.masked_array(numbers((1, 2, 5))), numbers((1, 2, 5)))), TypeError, "state h: expected an array without"),
+    (dict(state=(None, None)), (TypeError, ValueError), "state h: expected"),
+    (dict(lengths=np.array([4, 5])), ValueError, "lengths: expected integers from 0 to T = 4, got 5"),
+    (dict(lengths=np.array([4, -1])), ValueError, "lengths: expected integers from 0 to T = 4, got -1"),
+    (dict(lengths=np.array([4, 4, 4])), ValueError, r"lengths: expected shape \(m,\) with m = 2, got \(3,\)"),
+    (dict(lengths=np.array([[4, 4]])), ValueError, r"lengths: expected shape \(m,\) with m = 2, got \(1, 2\)"),
+    (dict(lengths=np.array([4.0, 4.0])), TypeError, "lengths: expected integers, got float64"),
+    (dict(lengths=np.array([1, 1], "m8[s]")), TypeError, "lengths: expected integers, got timedelta64"),
+    (dict(lengths=np.ma.masked_array([4, 4])), TypeError, "lengths: expected an array without a mask"),
+    (dict(reset=np.zeros((4, 2), np.int8)), TypeError, "reset: expected booleans, got int8"),
+    (dict(reset=np.zeros((2, 4), bool)), ValueError, "reset: expected the shape of x without features"),
+    (dict(reset=np.zeros((4, 2, 1), bool)), ValueError, "reset: expected the shape of x without features"),
+    (dict(reset=np.ma.masked_array(np.zeros((4, 2), bool))), TypeError, "reset: expected an array without a mask"),
+])  # fmt: skip
+def test_what_does_not_fit_beside_x_is_refused_as_before(asked, error, words, engine):
+    layer, x, dy = fastrnn.LSTM(3, 5, seed=0), numbers((4, 2, 3)), numbers((4, 2, 5), seed=2)
+    for _ in range(2):  # the first call makes the quick way
+        for call in (layer, layer.forward):
+            with pytest.raises(error, match=words):
+                call(x, **asked)
+    if "state" in asked:
+        tape = layer.forward(x)[2]
+        with pytest.raises(error, match=words.replace("state", "dstate", 1)):
+            layer.backward(dy, tape, asked["state"])
+        assert_same((*layer.forward(x)[:2], *layer.backward(dy, tape)), plain_step(layer, x, dy))
 
 
 def test_what_is_asked_for_beside_the_plain_call_is_heard(engine):
@@ -214,29 +317,40 @@ def test_every_result_is_an_array_of_its_own(engine):
     assert np.array_equal(x, before[0]) and np.array_equal(dy, before[1])
 
 
-def test_nothing_is_held_after_a_step(engine):
-    layer, x, dy = fastrnn.LSTM(3, 5, seed=0, layout="nmt"), numbers((3, 2, 40)), numbers((5, 2, 40), seed=2)
-    plain_step(layer, x, dy)
+@pytest.mark.parametrize("noise", NOISE)
+def test_nothing_is_held_after_a_step(noise, engine):
+    layer, x, dy = fastrnn.LSTM(3, 5, seed=0, layout="nmt", **NOISE[noise]), numbers((3, 2, 40)), numbers((5, 2, 40), seed=2)
+    h, lengths, reset = numbers((1, 2, 5), seed=3), np.array([40, 7]), np.arange(80).reshape(2, 40) % 7 == 0
+    asked = dict(state=(h, h), lengths=lengths, reset=reset)
+    given = x, dy, h, lengths, reset
+    plain_step(layer, x, dy, asked, dstate=(h, h))
     gc.collect()
-    counts = sys.getrefcount(x), sys.getrefcount(dy)
+    counts = [sys.getrefcount(array) for array in given]
     for _ in range(3):
-        results = plain_step(layer, x, dy)
+        results = plain_step(layer, x, dy, asked, dstate=(h, h))
+        layer(x, **asked)
+        for wrong in (dict(lengths=lengths + 1), dict(reset=reset.T), dict(state=(h, h[:, :1]))):
+            with pytest.raises(ValueError, match="expected"):
+                layer.forward(x, **{**asked, **wrong})
         with pytest.raises(ValueError, match="dy: expected"):
             layer.backward(dy[:, :1], layer.forward(x)[2])
     assert all(sys.getrefcount(array) <= 4 for array in results[4].values())
-    del results
+    del results, wrong
     gc.collect()
-    assert (sys.getrefcount(x), sys.getrefcount(dy)) == counts
-    x.resize((1,), refcheck=False)  # refused while anybody has its buffer
-    dy.resize((1,), refcheck=False)
+    assert [sys.getrefcount(array) for array in given] == counts
+    for array in (x, dy, h, lengths):
+        array.resize((1,), refcheck=False)  # refused while anybody has its buffer
 
 
-def test_threads_of_the_caller_do_not_mind_each_other(engine):
+@pytest.mark.parametrize("asked", [
+    {}, dict(state=numbers((1, 2, 5), seed=3), lengths=np.array([20, 7]), reset=np.arange(40).reshape(20, 2) % 7 == 0),
+], ids=["plain", "given"])  # fmt: skip
+def test_threads_of_the_caller_do_not_mind_each_other(asked, engine):
     layer, x, dy = fastrnn.GRU(3, 5, seed=0), numbers((20, 2, 3)), numbers((20, 2, 5), seed=2)
-    expected, found = plain_step(layer, x, dy), []
+    expected, found = plain_step(layer, x, dy, asked), []
 
     def work():
-        found.extend(plain_step(layer, x, dy) for _ in range(20))
+        found.extend(plain_step(layer, x, dy, asked) for _ in range(20))
 
     workers = [threading.Thread(target=work) for _ in range(4)]
     for worker in workers:

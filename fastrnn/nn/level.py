@@ -17,15 +17,32 @@ class Level:
     dropout: of the input.  plain: None, or what `prepare` has made.
     """
 
-    __slots__ = ("blocks", "noise", "layouts", "merge", "dropout", "plain", "_group", "_below", "_drop", "_zoneout", "_beside")
+    __slots__ = (
+        "blocks", "noise", "layouts", "merge", "dropout", "plain", "_group", "_below", "_drop", "_zoneout", "_masks", "_beside",
+    )  # fmt: skip
 
     def __init__(self, blocks, weights, noise, layouts, merge, dropout):
-        self.blocks, self.noise, self.layouts, self.merge, self.dropout = blocks, noise, layouts, merge, dropout
+        self.blocks, self.layouts, self.merge, self.dropout = blocks, layouts, merge, dropout
         self._group = ops.Group(weights, [block.reverse for block in blocks])
-        self.plain, self._below = None, noise[0].below
+        self.plain = None
         self._beside = bool(merge) and (merge == "concat" or len(blocks) == 1)
+        self._hear(noise)
+
+    def _hear(self, noise):
+        self.noise, self._below = noise, noise[0].below
         self._drop = _unless_none([each.recurrent for each in noise])
         self._zoneout = _unless_none([each.zoneout for each in noise])
+        self._masks = None
+
+    def under(self, noise):
+        """The same level for a pass in training with that noise, none of it in the weights."""
+        level = Level.__new__(Level)
+        for name in ("blocks", "layouts", "merge", "dropout", "plain", "_group", "_beside"):
+            setattr(level, name, getattr(self, name))
+        level._hear(noise)
+        if level._drop is not None or level._zoneout is not None:
+            level._masks = [(each.recurrent, *(each.zoneout or (None, None))) for each in noise]
+        return level
 
     def forward(self, x, state, lengths, reset, training, cells):
         """Return y, the last state, cells or None, and for training what `backward` needs, else None.
@@ -35,8 +52,9 @@ class Level:
         if self._below is not None:
             x = thin(x, self._below, self.dropout)
         layout = self.layouts[1]
-        if self.plain is not None and state is None and lengths is None and reset is None and not cells:
-            found = (self.plain.forward if training else self.plain)(turned(x, layout))
+        if self.plain is not None and not cells:
+            given = turned(x, layout), state, lengths, reset if reset is None or layout == "tmn" else reset.T
+            found = self.plain.forward(*given, self._masks) if training else self.plain(*given)
             if found is not None:
                 return turned(found[0], layout), found[1], None, (found[2], None) if training else None
         if layout != "tmn":
@@ -53,18 +71,19 @@ class Level:
         return y, state, c, kept
 
     def prepare(self):
-        """Make `plain`, if nothing here forbids it: a quicker way for passes that ask for nothing else, see ops.training."""
-        quiet = self._below is None and self._drop is None and self._zoneout is None
-        if quiet and self._beside and self.layouts[0] == self.layouts[1]:
-            self.plain = ops.training(self._group, self.layouts[1], [block.names for block in self.blocks])
+        """Make `plain`, if nothing here forbids it: a quicker way for arguments that fit as they are, see ops.training.  The
+        noise of a level that stands is what is expected of it."""
+        if self._beside and self.layouts[0] == self.layouts[1]:
+            names = [block.names for block in self.blocks]
+            self.plain = ops.training(self._group, self.layouts[1], names, self.noise[0].zoneout)
 
     def backward(self, kept, dy, dstate, dcells, need_dx):
         """Return dx or None, the gradient of the first state, and those of the parameters by name."""
         (tapes, factors), layout = kept, self.layouts[0]
-        if self.plain is not None and dy is not None and dstate is None and dcells is None:
-            found = self.plain.backward(tapes, turned(dy, layout), need_dx)
+        if self.plain is not None and dy is not None and dcells is None:
+            found = self.plain.backward(tapes, turned(dy, layout), need_dx, dstate)
             if found is not None:
-                return None if found[0] is None else turned(total(found[0]), layout), *found[1:]
+                return self._below_too(None if found[0] is None else turned(total(found[0]), layout)), *found[1:]
         if self.merge and len(self.blocks) == 2:
             dy = split(self.merge, dy, factors)
         g = ops.backward_many(
@@ -76,10 +95,11 @@ class Level:
         found = {}
         for k, (block, noise) in enumerate(zip(self.blocks, self.noise)):
             found.update(block.gradients(g.of(k), noise.weights))
-        dx = None if g.dx is None else total(turned(g.dx, layout))
-        if self._below is not None:
-            dx = thin(dx, self._below, self.dropout)
-        return dx, g.dstate, found
+        return self._below_too(None if g.dx is None else total(turned(g.dx, layout))), g.dstate, found
+
+    def _below_too(self, dx):
+        """Back through the dropout of the input, whose gradient is then always asked for."""
+        return dx if self._below is None else thin(dx, self._below, self.dropout)
 
 
 class CheckpointedLevel:

@@ -130,9 +130,9 @@ class _Recurrent(Layer):
         Returns y (T, m, D * n_a) and the last state, and with return_cells (LSTM) also c of the last layer at each
         step, laid out as y; two directions stand side by side in it, whatever `merge` is.
         """
-        if state is None and lengths is None and reset is None and not return_cells:
-            plain = self._standing()[0].plain
-            if self.num_layers == 1 and plain is not None and (found := plain(x)) is not None:
+        if self.num_layers == 1 and not return_cells:
+            plain, given = self._standing()[0].plain, state if state is None or self._pair else (state,)
+            if plain is not None and (found := plain(x, given, lengths, reset)) is not None:
                 return found if self._pair else (found[0], found[1][0])
         if return_cells and not self._pair:
             raise ValueError(f"return_cells: expected False for {type(self).__name__}, which has no cell state, "
@@ -149,10 +149,9 @@ class _Recurrent(Layer):
         which sums of gradients go: results have the same bits (on the NumPy backend the same within rounding, where
         lengths meet two directions).  With two directions the tape also keeps what goes from layer to layer.
         """
-        alone = self.num_layers == 1 and not self._noisy
-        if alone and state is None and lengths is None and reset is None and checkpoint is None:
-            level = self._standing()[0]
-            if level.plain is not None and (found := level.plain.forward(x)) is not None:
+        if self.num_layers == 1 and checkpoint is None and not self._noisy:
+            level, given = self._standing()[0], state if state is None or self._pair else (state,)
+            if level.plain is not None and (found := level.plain.forward(x, given, lengths, reset)) is not None:
                 y, state, tapes = found
                 tape = Tape(self, tapes[0].T, tapes[0].m, False, [(level, (tapes, None))])
                 return y, state if self._pair else state[0], tape
@@ -201,7 +200,11 @@ class _Recurrent(Layer):
         """The levels of a pass, from below, with what chance decides for them."""
         if checkpoint is None and not (training and self._noisy):
             return self._standing()
-        return self._made(self._draws(T, m) if training else self._evaluation, checkpoint)
+        noise = self._draws(T, m) if training else self._evaluation
+        if checkpoint is None and not self._options.weight_dropout:
+            D = self._directions
+            return [level.under(noise[k * D:(k + 1) * D]) for k, level in enumerate(self._standing())]
+        return self._made(noise, checkpoint)
 
     def _made(self, noise, checkpoint):
         blocks, D, L, merge = self._blocks, self._directions, self.num_layers, self._options.merge
@@ -237,8 +240,8 @@ class _Recurrent(Layer):
                              + (" of another layer" if isinstance(tape, Tape) else ""))
         self._check_back(tape, dcells)
         level, kept = tape.levels[0]
-        if dstate is None and dcells is None and level.plain is not None and self.num_layers == 1 and not tape.single:
-            found = level.plain.backward(kept[0], dy, need_dx)
+        if dcells is None and level.plain is not None and self.num_layers == 1 and not tape.single:
+            found = level.plain.backward(kept[0], dy, need_dx, dstate if dstate is None or self._pair else (dstate,))
             if found is not None:
                 tape.levels = []
                 dx, start, grads = found

@@ -9,10 +9,11 @@ from .._backend import active
 from .._check import as_array
 from .chance import chance
 from .elementwise import activate
+from .group import Group, training
 from .positions import add_rows, linear, linear_backward, loss, pack_linear, take_rows
 from .run import Run
 from .scan import scan, scan_backward
-from .sequence import Gradients, Group, Result, backward, backward_many, forward, forward_many, training
+from .sequence import Gradients, Result, backward, backward_many, forward, forward_many
 from .streams import advance, clear, set_states, states, stream
 from .tapes import read, tape, tape_names
 from .weights import Extras, pack

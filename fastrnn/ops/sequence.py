@@ -8,7 +8,8 @@ from .. import _backend, _check
 from .arguments import (
     DTYPES, cell_axis, check_sequence, check_sequences, check_states, empty, empty_many, hidden_axis, permutation,
 )  # fmt: skip
-from .run import PLAIN_REVERSED, check_run
+from .group import form, one_backend
+from .run import check_run
 
 
 class Result(NamedTuple):
@@ -87,50 +88,6 @@ def forward(
 def _check_cells(cells, weights):
     if cells and not weights.n_c:
         raise ValueError(f"cells: expected False for a {weights.cell}, which has no cell states, got {cells!r}")
-
-
-class Group:
-    """Weights of one form and backend, for calls side by side: group(weights, reverse).
-
-    reverse: for each whether it runs from the end, or None for none. Raises ValueError or TypeError if they do not fit
-    together.
-    """
-
-    __slots__ = ("weights", "reverse", "backend", "dtype", "runs", "n_x", "n_h", "n_c")
-
-    def __init__(self, weights, reverse=None):
-        self.weights = tuple(weights)
-        self.backend = _one_backend("weights", self.weights)
-        forms = {_form(w) for w in self.weights}
-        if len(forms) != 1:
-            raise ValueError(f"weights: expected those of one form, got {len(forms)}")
-        self.reverse = (False,) * len(self.weights) if reverse is None else tuple(map(bool, reverse))
-        if len(self.reverse) != len(self.weights):
-            raise ValueError(f"reverse: expected {len(self.weights)} of them, got {len(self.reverse)}")
-        first = self.weights[0]
-        self.dtype, self.n_x, self.n_h, self.n_c = DTYPES[first.dtype], first.n_x, first.n_h, first.n_c
-        # of calls that ask for nothing else
-        self.runs = tuple(PLAIN_REVERSED if each else None for each in self.reverse)
-
-
-def training(group, layout, names):
-    """A quicker `forward_many` with beside=True and `backward_many`, of one or two weights, or what gives None for arguments
-    that it can't read. Called with x it returns y and the states; forward(x) also tapes; backward(tapes, dy, need_dx) a list of
-    dx (or None), the states' gradients, and a dict of the parameters', called as in `names`."""
-    order, threads = permutation(layout), _backend.get_num_threads
-    return group.backend.Training(group.weights, group.runs, order, np.empty, group.dtype, threads, names)
-
-
-def _form(weights):
-    shapes = tuple(sorted(weights.extras.shapes().items())) if weights.extras else ()
-    return weights.cell, weights.dtype, weights.n_x, weights.n_a, weights.n_h, shapes
-
-
-def _one_backend(name, things):
-    backends = {_backend.owner(name, thing) for thing in things}
-    if len(backends) != 1:
-        raise ValueError(f"{name}: expected those of one backend, got {len(backends)}")
-    return backends.pop()
 
 
 def forward_many(
@@ -225,9 +182,9 @@ def backward_many(tapes, dy=None, dstate=None, dcells=None, *, layout="tmn", nee
     Returns Gradients with that axis. Raises what `backward` would.
     """
     count, first = len(tapes), tapes[0]
-    backend = _one_backend("tape", tapes)
+    backend = one_backend("tape", tapes)
     weights, T, m = first.weights, first.T, first.m
-    if any(tape.T != T or tape.m != m or _form(tape.weights) != _form(weights) for tape in tapes[1:]):
+    if any(tape.T != T or tape.m != m or form(tape.weights) != form(weights) for tape in tapes[1:]):
         raise ValueError("tapes: expected those of one forward_many, got some of another form, length or batch")
     dtype, n_h, n_c = DTYPES[weights.dtype], weights.n_h, weights.n_c
     permutation(layout)

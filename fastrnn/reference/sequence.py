@@ -228,16 +228,16 @@ def _steps(array, k, n):
 
 
 class Evaluation:
-    """A quicker way through `forward_many` for calls that ask for nothing but y and the last states: here there is none.
+    """A quicker way through `forward_many` for arguments that can be read as they are: here there is none.
 
     `weights` run side by side over x as `runs` say; x and y have the axes `order` as time-major ones.
-    Called with x it returns (y, states), or None where the caller has to take the other way.
+    Called with x and what else may be asked for it returns (y, states), or None where the caller has to take the other way.
     """
 
     def __init__(self, weights, runs, order, empty, dtype, threads):
         pass
 
-    def __call__(self, x):
+    def __call__(self, x, state=None, lengths=None, reset=None):
         return None
 
 
@@ -247,8 +247,8 @@ class Training(Evaluation):
     def __init__(self, weights, runs, order, empty, dtype, threads, names):
         pass
 
-    def forward(self, x):
+    def forward(self, x, state=None, lengths=None, reset=None, masks=None):
         return None
 
-    def backward(self, tapes, dy, need_dx):
+    def backward(self, tapes, dy, need_dx, dstate=None):
         return None
