@@ -17,7 +17,7 @@ class GRU(_Recurrent):
     one sequence.  Weights start as U(-1/sqrt(hidden_size), 1/sqrt(hidden_size)) drawn from `seed`; `dropout` acts
     between layers and only in `forward`, whose tape refers to x: x must not be changed before `backward`.
 
-    Options, by keyword; masks are drawn from the layer's generator, to 16 bits of probability:
+    Options, by keyword; masks are drawn from the layer's generator, to 24 bits of probability:
 
         clip               bounds every pre-activation to [-clip, clip] before its activation
         layer_norm         LN(W_ih x_t) and LN(W_hh h_(t-1)) in the place of the products, before the biases; LN(v) =

@@ -19,7 +19,7 @@ class LSTM(_Recurrent):
     `dropout` acts between layers and only in `forward`, whose tape refers to x: x must not be changed before
     `backward`.
 
-    Options, all but proj_size by keyword; masks are drawn from the layer's generator, to 16 bits of probability:
+    Options, all but proj_size by keyword; masks are drawn from the layer's generator, to 24 bits of probability:
 
         proj_size          h_t = W_hr (sigmoid(z_o) tanh(c_t)), weight_hr_l0 (proj_size, hidden_size): the width of h, y
         peephole           z_i += p_i c_(t-1), z_f += p_f c_(t-1), z_o += p_o c_t; weight_peephole_l0 (3, hidden_size)

@@ -14,7 +14,7 @@ class RNN(_Recurrent):
     one sequence.  Weights start as U(-1/sqrt(hidden_size), 1/sqrt(hidden_size)) drawn from `seed`; `dropout` acts
     between layers and only in `forward`, whose tape refers to x: x must not be changed before `backward`.
 
-    Options, by keyword; masks are drawn from the layer's generator, to 16 bits of probability:
+    Options, by keyword; masks are drawn from the layer's generator, to 24 bits of probability:
 
         clip               bounds every pre-activation to [-clip, clip] before its activation
         layer_norm         h_t = tanh(LN(W_ih x_t) + b_ih + LN(W_hh h_(t-1)) + b_hh), LN(v) = (v - mean) /
