@@ -178,6 +178,20 @@ def test_what_is_chosen_from_is_what_is_compiled(setup_module_, tmp_path, monkey
     assert succeed(tmp_path / "choice", cwd=ROOT).split() == expected
 
 
+def test_aarch64_compiles_without_warnings(setup_module_, monkeypatch):
+    """What no build on x86 reads: the NEON vocabulary above all.  docs/hacking.md says how to run it, too."""
+    if not shutil.which("aarch64-linux-gnu-gcc"):
+        pytest.skip("no cross compiler (package gcc-aarch64-linux-gnu)")
+    monkeypatch.setattr(setup_module_.sysconfig, "get_platform", lambda: "linux-aarch64")
+    monkeypatch.chdir(ROOT)
+    compiler = "aarch64-linux-gnu-gcc", "-fsyntax-only", "-Werror", *setup_module_.C_FLAGS, *setup_module_.WARNINGS
+    macros = [f"-D{macro}={value}" for macro, value in setup_module_.isa_macros()]
+    succeed(*compiler, *macros, *setup_module_.sources(), cwd=ROOT)
+    kernels = [f"csrc/isa/{isa}.c" for isa in setup_module_.targets()]
+    for bits in (32, 64):
+        succeed(*compiler, f"-DFR_BITS={bits}", *kernels, cwd=ROOT)
+
+
 # ---- what a user installs ----
 
 
