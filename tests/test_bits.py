@@ -73,6 +73,22 @@ def test_whole_or_in_chunks_of_time(isa, dtype, cell, case, cuts):
     assert all(np.array_equal(one, other) for one, other in zip(dstate, whole.gradients.dstate))
 
 
+@pytest.mark.parametrize("cell, n, m", [("lstm", 260, 1), ("rnn_tanh", 450, 2), ("rnn_tanh", 450, 3)])
+def test_large_weight_gradients_of_few_rows_whole_or_block_by_block(isa, dtype, threads, cell, n, m):
+    """Blocks of 16 steps follow one another in one sum where W is large; here each is a call of its own."""
+    d = data(cell, (20, n, m, 70), dtype.name)
+    whole, weights, lstm, state, tapes = Run(d), pack(d), cell in BLOCKS, d.state, []
+    for t in range(0, 70, 16):
+        _, state, _, tape = ops.forward(weights, d.x[t : t + 16], state, training=True)
+        tapes.append((t, tape))
+    dstate, sums = d.dstate, None
+    for t, tape in reversed(tapes):
+        sums = ops.backward(tape, d.dy[t : t + 16], dstate, d.dcells[t : t + 16] if lstm else None, accumulate=sums)
+        dstate = sums.dstate
+    for name in ("dW_x", "dW_a", "db_x", "db_a"):
+        assert np.array_equal(getattr(sums, name), getattr(whole, name)), name
+
+
 @each_case(among=[*BATCHES, Case(40, 128, 1, 30, "m = 1, split by units"), Case(64, 128, 32, 33, "split by sequences"),
                   Case(48, 80, 3, 90, "split by a few sequences; five groups of units"),
                   Case(12, 16, 9, 200, "one group of units: weight gradients split by product")])  # fmt: skip

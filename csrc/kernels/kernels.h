@@ -133,7 +133,7 @@ typedef struct {
 /* dw[gate units, inputs] += sum over rows of dz ⊗ x, for the groups [first, last) of units. */
 typedef struct {
     ptrdiff_t first, last;
-    ptrdiff_t rows;             /* each FR_PIECE of them, from the first on, are summed apart */
+    ptrdiff_t rows, piece;      /* each `piece` of them, from the first on, are summed apart: at most FR_PIECE */
     const real *const *x;       /* [rows] of `inputs` values */
     ptrdiff_t inputs;
     const real *const *dz;      /* [rows] rows of slots */
@@ -234,7 +234,8 @@ typedef struct {
     real *carry;                /* gradient of the last state; replaced by that of h0 */
 } fr_scan_grad;
 
-#define FR_PIECE 64    /* rows of one partial sum of a weight gradient */
+#define FR_PIECE 64    /* rows of one partial sum of a weight gradient, at most */
+#define FR_PIECE_LEAST 16 /* where there is more than one */
 #define FR_PIECES 4    /* so many at once where dw is far, which is then fetched once */
 #define FR_SCRATCH 512 /* inputs of x that are packed at once, at most */
 
