@@ -115,16 +115,23 @@ def test_training_or_not(isa, dtype, cell, case):
 @pytest.mark.parametrize("n, m, T", [(16, 37, 70), (48, 5, 30), (32, 1, 40), (16, 3, 1)])
 @each_cell
 def test_wherever_the_states_of_evaluation_go(isa, dtype, threads, cell, n, m, T):
-    """To y at once, where its rows are such as the kernels'; elsewhere, and over x, by way of a window."""
+    """To y at once, where a step's rows stand there as in a window; elsewhere, and over x, by way of one."""
     d = data(cell, (n, n, m, T), dtype.name)
-    weights, kept = pack(d), Run(d)
-    over, shifted = np.empty((T, m, n), dtype), np.empty((T + 1, m, n), dtype)
-    over[:], shifted[1:] = d.x, d.x
-    places = [(d.x, None), (d.x, np.empty((T, m, n + 1), dtype)[:, :, :n]), (over, over), (shifted[1:], shifted[:T])]
-    for x, out in places:
-        y, state, *_ = ops.forward(weights, x, d.state, out=out)
-        assert np.array_equal(y, kept.y)
-        assert all(np.array_equal(one, other) for one, other in zip(state, kept.result.state))
+    weights, wide = pack(d), np.empty((3, T, 2 * m, n), dtype)
+    for reverse in (False, True):
+        kept = ops.forward(weights, d.x, d.state, training=True, reverse=reverse)
+        over, shifted = np.empty((T, m, n), dtype), np.empty((T + 1, m, n), dtype)
+        read, write = (shifted[:T], shifted[1:]) if reverse else (shifted[1:], shifted[:T])  # what has been read already
+        over[:], read[:] = d.x, d.x
+        wide[:] = 7
+        wide[2, :, :m] = d.x
+        places = [(d.x, None), (d.x, np.empty((T, m, n + 1), dtype)[:, :, :n]), (over, over), (read, write),
+                  (d.x, wide[0, :, m:]), (d.x, wide[1, ::-1, :m]), (wide[2, :, :m], wide[2, :, :m])]  # fmt: skip
+        for x, out in places:
+            y, state, *_ = ops.forward(weights, x, d.state, out=out, reverse=reverse)
+            assert np.array_equal(y, kept.y)
+            assert all(np.array_equal(one, other) for one, other in zip(state, kept.state))
+        assert np.all(wide[0, :, :m] == 7) and np.all(wide[1:, :, m:] == 7)
 
 
 @each_case(among=BATCHES)
