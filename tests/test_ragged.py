@@ -18,6 +18,10 @@ STATES = ("aT", "cT", "da0", "dc0")  # (m, n)
 SUMS = ("dW_x", "dW_a", "db_x", "db_a")
 
 
+def equal(one, other):
+    return np.array_equal(one, other, equal_nan=True)
+
+
 def ragged(d, layout="tmn", lengths=None, reset=None, reverse=False):
     """Forward, in training and not, and backward of `data` d; results time-major by name."""
     lstm, weights = d.cell in BLOCKS, pack(d)
@@ -27,8 +31,7 @@ def ragged(d, layout="tmn", lengths=None, reset=None, reverse=False):
     how = dict(layout=layout, lengths=lengths, reset=reset, reverse=reverse)
     y, state, cells, tape = ops.forward(weights, x, d.state, training=True, cells=lstm, **how)
     evaluated = ops.forward(weights, x, d.state, cells=lstm, **how)
-    assert np.array_equal(evaluated.y, y) and (not lstm or np.array_equal(evaluated.cells, cells))
-    assert all(map(np.array_equal, evaluated.state, state))
+    assert equal(evaluated.y, y) and (not lstm or equal(evaluated.cells, cells)) and all(map(equal, evaluated.state, state))
     g = ops.backward(tape, dy, d.dstate, dcells, layout=layout)
     found = dict(y=to_layout(y, layout), cells=to_layout(cells, layout), dx=to_layout(g.dx, layout), tape=tape)
     found |= dict(zip(("aT", "cT"), state)) | dict(zip(("da0", "dc0"), g.dstate)) | dict(zip(SUMS, g[2:6]))
@@ -271,6 +274,22 @@ def test_any_rows(isa, problem):
     d, layout, how = problem
     d, run = assert_as_alone(d, **how)
     assert bits(ragged(d, layout, **how)) == bits(run)
+
+
+@pytest.mark.parametrize("way", ["lengths", "reset", "all"])
+@each_cell
+def test_an_infinite_weight_is_felt_only_where_something_goes_through_it(engine, cell, way):
+    """No gradient comes back to where a row or a segment ends, and none is not a zero times the weight."""
+    sizes = 3, 18, 5, 8
+    d, how = SimpleNamespace(**vars(data(cell, sizes, "float32"))), chosen(way, sizes)
+    d.W_a, d.state = d.W_a.copy(), (d.state[0].copy(), *d.state[1:])
+    d.W_a[0, 0], d.state[0][:, 0] = np.inf, 1
+    want, run = alone(d, **how), ragged(d, **how)
+    for name in (*PLACES, *STATES):
+        if getattr(want, name, None) is not None:
+            assert np.array_equal(np.isnan(getattr(run, name)), np.isnan(getattr(want, name))), name
+            assert engine == "numpy" or equal(getattr(run, name), getattr(want, name)), name
+    assert np.isnan(want.dx).any() and np.isfinite(want.dx[want.dx != 0]).any()
 
 
 @pytest.mark.parametrize("T, m, lengths", [(4, 0, []), (0, 3, [0, 0, 0]), (4, 3, [0, 0, 0])], ids=str)

@@ -109,6 +109,8 @@ typedef struct {
     int down;                   /* as in the step forward */
     ptrdiff_t rows;
     const real *const *dz_next; /* [rows] slot gradients of the later step, or NULL: there is none */
+    const real *none;           /* the row that dz_next names where a sequence has none: a zero times an infinite weight is not
+                                 * sent back */
     const real *dy;             /* gradient of the new hidden state from outside, n_p apart; NULL: the product brings all */
     const real *dcells;         /* the same of the new cell state, or NULL */
     const real *z;              /* activated slots of this step, z_row apart */
