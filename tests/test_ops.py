@@ -95,6 +95,40 @@ def test_layouts(engine, dtype, threads, cell, case, layout):
         assert run.bits() == Run(d).bits()
 
 
+@each_layout
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("m", [1, 5])
+@each_cell
+def test_rows_of_whole_groups(engine, dtype, threads, cell, m, reverse, layout):
+    """Sixteen units and their multiples: states go to y step by step, and gradients are read from dy, wherever rows stand."""
+    if engine == "numpy":
+        pytest.skip("whose matrix product may choose another order of summation")
+    n, T = 32, 37
+    d = data(cell, (n, n, m, T), dtype.name)
+
+    def run(layout, room):
+        def free(array):  # its rows stand among those of others, which stay as they are
+            wide = np.full((*array.shape[:2], array.shape[2] + room), 7.0, dtype)
+            part = wide[:, :, :n] if layout != "nmt" else wide[:, :, :T]
+            part[...] = array
+            return wide, part
+
+        x, (_, dy) = to_layout(d.x, layout), free(to_layout(d.dy, layout))
+        wide, out = free(np.zeros_like(x))
+        once = ops.forward(pack(d), x, d.state, layout=layout, reverse=reverse).y
+        y, state, _, tape = ops.forward(pack(d), x, d.state, layout=layout, reverse=reverse, training=True, out=out)
+        g = ops.backward(tape, dy, layout=layout)
+        assert y is out and np.array_equal(once, y)
+        y[...] = 7
+        assert np.all(wide == 7)
+        _, both = free(x)  # y in the place of x: no step writes what a later one reads
+        over = ops.forward(pack(d), both, d.state, layout=layout, reverse=reverse, out=both).y
+        assert over is both and np.array_equal(once, over)
+        return [array.tobytes() for array in (to_layout(once, layout), to_layout(g.dx, layout), *state, *g.dstate, *g[2:6])]
+
+    assert run(layout, 3) == run("tmn", 0)
+
+
 @each_cell
 def test_outputs_are_new(engine, cell):
     d = data(cell, (3, 4, 2, 0), "float64")

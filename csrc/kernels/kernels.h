@@ -92,6 +92,8 @@ typedef struct {
     const real *input_bias;    /* what its sums begin with, one row laid out like z's */
     const real *bias;          /* recurrent bias that may not be folded into z (GRU, reset after), laid out by unit */
     real *a, *c;               /* new states, n_p apart; may not be a_prev, c may be c_prev */
+    real *y;                   /* NULL, or where plain cells put the new hidden states besides, y_row apart */
+    ptrdiff_t y_row;
     real *s;                   /* n_p apart: filled with reset ∘ a_prev (GRU, reset before); or the normalised new cell */
     ptrdiff_t n_p;             /* between rows: a multiple of the padded n_a where a thread takes every k-th sequence */
     ptrdiff_t units;           /* padded n_a: from block to block of a cell state that has several, and then rows of c are
@@ -99,7 +101,7 @@ typedef struct {
     int keep;
     const fr_variant *variant; /* for the kernels that ask */
     ptrdiff_t steps;           /* with one row several may follow each other, their operands so far apart: */
-    ptrdiff_t x_step, a_step, c_step, z_step;
+    ptrdiff_t x_step, a_step, c_step, z_step, y_step;
 } fr_step;
 
 /* One step backward.  The product brings the gradient that the later step sends through W_a; then the cell. */
@@ -111,7 +113,8 @@ typedef struct {
     const real *const *dz_next; /* [rows] slot gradients of the later step, or NULL: there is none */
     const real *none;           /* the row that dz_next names where a sequence has none: a zero times an infinite weight is not
                                  * sent back */
-    const real *dy;             /* gradient of the new hidden state from outside, n_p apart; NULL: the product brings all */
+    const real *dy;             /* gradient of the new hidden state from outside, dy_row apart; NULL: the product brings all */
+    ptrdiff_t dy_row;
     const real *dcells;         /* the same of the new cell state, or NULL */
     const real *z;              /* activated slots of this step, z_row apart */
     ptrdiff_t z_row;
