@@ -111,8 +111,8 @@ typedef struct {
     int down;                   /* as in the step forward */
     ptrdiff_t rows;
     const real *const *dz_next; /* [rows] slot gradients of the later step, or NULL: there is none */
-    const real *none;           /* the row that dz_next names where a sequence has none: a zero times an infinite weight is not
-                                 * sent back */
+    const real *none;           /* the row that dz_next names where a sequence has none, as a zero times an infinite weight is
+                                 * not to be sent back; NULL: all have one */
     const real *dy;             /* gradient of the new hidden state from outside, dy_row apart; NULL: the product brings all */
     ptrdiff_t dy_row;
     const real *dcells;         /* the same of the new cell state, or NULL */
