@@ -100,7 +100,8 @@ typedef struct {
                                 * as many times n_p apart */
     int keep;
     const fr_variant *variant; /* for the kernels that ask */
-    ptrdiff_t steps;           /* with one row several may follow each other, their operands so far apart: */
+    ptrdiff_t steps;           /* with one row several may follow each other (but for GRU, reset after, whose input side
+                                * joins), their operands so far apart: */
     ptrdiff_t x_step, a_step, c_step, z_step, y_step;
 } fr_step;
 
