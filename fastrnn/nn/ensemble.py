@@ -1,11 +1,11 @@
 """Layers of one shape side by side, called like one."""
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
 from .. import ops
 from .axes import turned
-from .layer import plain
+from .layer import check_mapping, plain
 from .level import Level
 from .recurrent import Tape, _Recurrent
 from .states import checked
@@ -95,8 +95,7 @@ class Ensemble:
 
     def update(self, mapping):
         """Replace the parameters that `mapping` names, arrays with the axis K in front, in all layers or in none."""
-        if not isinstance(mapping, Mapping):
-            raise TypeError(f"mapping: expected a dict from names to arrays, got {type(mapping).__name__}")
+        check_mapping(mapping)
         each = [dict(zip(mapping, values)) for values in zip(*(self._apart(*item) for item in mapping.items()))]
         # The parts have one type and one shape: what the first layer takes all take.
         for layer, own in zip(self.layers, each):

@@ -79,7 +79,7 @@ def generator(seed):
         raise type(error)(f"seed: expected None or an integer that is not negative, got {seed!r}") from None
 
 
-def _check_mapping(mapping):
+def check_mapping(mapping):
     if not isinstance(mapping, Mapping):
         raise TypeError(f"mapping: expected a dict from names to arrays, got {type(mapping).__name__}")
 
@@ -118,7 +118,7 @@ class Layer:
         Arrays of either float type are accepted and stored as the layer's; the arrays are copied.
         Raises ValueError naming what is missing, unknown or of another shape, TypeError for integers.
         """
-        _check_mapping(mapping)
+        check_mapping(mapping)
         missing = [name for name in self._shapes if name not in mapping]
         if missing:
             raise ValueError(f"mapping: expected also {_few(missing)}, got {_few(mapping) or 'nothing'}")
@@ -126,7 +126,7 @@ class Layer:
 
     def update(self, mapping):
         """Replace the parameters that `mapping` names, all or (on an error) none; the arrays are copied."""
-        _check_mapping(mapping)
+        check_mapping(mapping)
         fresh = {}
         for name, value in mapping.items():
             if name not in self._shapes:
