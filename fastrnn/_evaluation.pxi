@@ -46,12 +46,12 @@ cdef class Evaluation:
         self.count = len(weights)  # last: an object without it was not made
 
     def __call__(self, x, state=None, lengths=None, reset=None):
-        return self._forward(x, state, lengths, reset, None, None)
+        return self._forward(x, state, lengths, reset, None, None, None)
 
     # y, with the features of all side by side, and the last states, (a,) or (a, c), each (count, m, n); or None where an
     # argument has another form than C reads.  `state` is as the last ones are, `reset` as x without features.  masks: None,
-    # or for each (drop, keep_a, keep_c).  tapes: None, or a list to put those of training into.
-    cdef object _forward(self, object x, object state, object lengths, object reset, object masks, list tapes):
+    # or for each (drop, keep_a, keep_c).  tapes: None, or a list to put those of training into.  out: None, or an array for y.
+    cdef object _forward(self, object x, object state, object lengths, object reset, object masks, list tapes, object out):
         cdef Held held
         cdef fr_forward_args args[2]
         cdef fr_array source, target
@@ -64,7 +64,7 @@ cdef class Evaluation:
         cdef Tape tape
         held.count = 0
         try:
-            if not self._reads(&held, x, self.n_x, sizes, &source):
+            if not self._reads(&held, x, self.n_x, sizes, &source, 0):
                 return None
             T, m = sizes[0], sizes[1]
             runs = self.runs if plain else self._asked(lengths, reset, masks)
@@ -76,7 +76,9 @@ cdef class Evaluation:
                     return None
             if state is not None and not self._states(&held, state, m, &args[0].a0, &args[0].c0):
                 return None
-            y = self._new(&held, T, m, self.count * self.n_h, &target)
+            y = self._result(&held, out, T, m, self.count * self.n_h, &target)
+            if y is None:
+                return None
             hidden, states = m * self.n_h * self.itemsize, m * self.n_c * self.itemsize
             most = min(<int>self.threads(), 64)
             for k in range(self.count):
@@ -153,15 +155,16 @@ cdef class Evaluation:
                 a[0] = view.buf
         return True
 
-    # Whether x, (T, m, n) in the caller's order, is such as C reads; if so its time-major sizes and steps.
-    cdef bint _reads(self, Held *held, object x, Py_ssize_t n, Py_ssize_t *sizes, fr_array *array):
+    # Whether x, (T, m, n) in the caller's order, is such as C reads, or with PyBUF_WRITABLE writes; if so its time-major sizes
+    # and steps.
+    cdef bint _reads(self, Held *held, object x, Py_ssize_t n, Py_ssize_t *sizes, fr_array *array, int flags):
         cdef Py_buffer *view
         cdef Py_ssize_t steps[3]
         cdef int k
         if not self.count or type(x) is not self.array:
             return False
         try:
-            view = _view(held, x, PyBUF_STRIDES)
+            view = _view(held, x, PyBUF_STRIDES | flags)
         except (ValueError, BufferError):
             return False  # a type without a buffer: the checks above know its name
         if view.ndim != 3 or view.itemsize != self.itemsize or view.format[0] != (c"f" if self.itemsize == 4 else c"d"):
@@ -172,6 +175,15 @@ cdef class Evaluation:
             sizes[self.axis[k]], steps[self.axis[k]] = view.shape[k], view.strides[k] // self.itemsize
         array.data, array.t, array.m, array.n = view.buf, steps[0], steps[1], steps[2]
         return sizes[2] == n
+
+    # `out`, or a new array where that is None, for a result (T, m, n) in the caller's order; None where C can't write to it.
+    cdef object _result(self, Held *held, object out, Py_ssize_t T, Py_ssize_t m, Py_ssize_t n, fr_array *array):
+        cdef Py_ssize_t sizes[3]
+        if out is None:
+            return self._new(held, T, m, n, array)
+        if not self._reads(held, out, n, sizes, array, PyBUF_WRITABLE) or sizes[0] != T or sizes[1] != m:
+            return None
+        return out
 
     # A new array (T, m, n) in the caller's order.
     cdef object _new(self, Held *held, Py_ssize_t T, Py_ssize_t m, Py_ssize_t n, fr_array *array):

@@ -31,17 +31,19 @@ cdef class Training(Evaluation):
         self.shapes = tuple([shapes[role] for role in roles])
         self.names = tuple([tuple([each.get(role) for role in roles]) for each in names])  # last, as in Evaluation
 
-    def forward(self, x, state=None, lengths=None, reset=None, masks=None):
-        """y, the last states, and the tapes; or None where an argument has another form than C reads."""
-        tapes = []
-        found = self._forward(x, state, lengths, reset, masks, tapes)
+    def forward(self, x, state=None, lengths=None, reset=None, masks=None, out=None, keep=True):
+        """y, which is `out` if that is given, the last states, and the tapes, or None without `keep`; or None where an
+        argument has another form than C reads."""
+        tapes = [] if keep else None
+        found = self._forward(x, state, lengths, reset, masks, tapes, out)
         return None if found is None else (*found, tapes)
 
-    def backward(self, tapes, dy, need_dx, dstate=None):
+    def backward(self, tapes, dy, need_dx, dstate=None, out=None, sums=None):
         """Go back in tapes of such weights, from dy with the features of all side by side, and the last states' gradients.
 
         Returns a list of the dx of each, or None without `need_dx`; the gradients of the first states, (a,) or (a, c), each
         (count, m, n); those of parameters, by name.  Or None where an argument has another form than C reads here.
+        Of one of weights also: out, an array for its dx; sums, what was returned by name for all parameters, to be added to.
         """
         cdef Held held
         cdef fr_backward_args args[2]
@@ -51,7 +53,7 @@ cdef class Training(Evaluation):
         cdef Tape tape
         cdef Py_ssize_t T, m
         cdef Py_ssize_t sizes[3]
-        cdef void *sums[4 + FR_EXTRA_ARRAYS]
+        cdef void *into[4 + FR_EXTRA_ARRAYS]
         cdef int e, k, most
         cdef fr_status status
         if self.names is None or len(tapes) != self.count:
@@ -65,7 +67,7 @@ cdef class Training(Evaluation):
                 return None
         held.count = 0
         try:
-            if not self._reads(&held, dy, self.count * self.n_h, sizes, &gradient) or sizes[0] != T or sizes[1] != m:
+            if not self._reads(&held, dy, self.count * self.n_h, sizes, &gradient, 0) or sizes[0] != T or sizes[1] != m:
                 return None
             args[0].daT = args[0].dcT = NULL
             if dstate is not None and not self._states(&held, dstate, m, &args[0].daT, &args[0].dcT):
@@ -73,26 +75,33 @@ cdef class Training(Evaluation):
             most = min(<int>self.threads(), 64)
             dx, grads = [] if need_dx else None, {}
             for e in range(4 + FR_EXTRA_ARRAYS):
-                sums[e] = NULL
+                into[e] = NULL
             for k in range(self.count):
                 call, tape = &args[k], tapes[k]
-                call.tape, call.threads, call.interrupt, call.accumulate = tape.kept, most, question, 0
+                call.tape, call.threads, call.interrupt, call.accumulate = tape.kept, most, question, sums is not None
                 _run(&held, &call.run, tape.run, T, m, tape.weights)
                 call.x = _steps(&held, tape.x, T, m, self.n_x, self.itemsize, 0)
                 call.dy = gradient
                 call.dy.data = _part(gradient.data, k * self.n_h * gradient.n * self.itemsize)
                 call.dcells.data = call.dx.data = NULL
                 if need_dx:
-                    dx.append(self._new(&held, T, m, self.n_x, &call.dx))
+                    dx.append(self._result(&held, out, T, m, self.n_x, &call.dx))
+                    if dx[k] is None:
+                        return None
                 names = self.names[k]
                 for e in range(len(self.shapes)):
-                    array = self.empty(self.shapes[e], self.dtype)
-                    sums[self.place[e]] = _fresh(&held, array, self.bytes[e])
+                    if sums is None:
+                        array = self.empty(self.shapes[e], self.dtype)
+                        into[self.place[e]] = _fresh(&held, array, self.bytes[e])
+                    else:
+                        array = sums[names[e]]
+                        if not self._adds(&held, array, self.bytes[e], &into[self.place[e]]):
+                            return None
                     if names[e] is not None:
                         grads[names[e]] = array
-                call.dW_x, call.dW_a, call.db_x, call.db_a = sums[0], sums[1], sums[2], sums[3]
+                call.dW_x, call.dW_a, call.db_x, call.db_a = into[0], into[1], into[2], into[3]
                 for e in range(FR_EXTRA_ARRAYS):
-                    call.extras[e] = sums[4 + e]
+                    call.extras[e] = into[4 + e]
             a = self._new_states(&held, m, self.n_h, &args[0].da0)
             c = self._new_states(&held, m, self.n_c, &args[0].dc0)
             if self.count == 2:
@@ -106,3 +115,11 @@ cdef class Training(Evaluation):
             return dx, ((a, c) if self.n_c else (a,)), grads
         finally:
             _release(&held)
+
+    # Whether `array` is such as C adds to; if so where it begins.
+    cdef bint _adds(self, Held *held, object array, Py_ssize_t bytes, void **data):
+        try:
+            data[0] = _block(held, array, bytes // self.itemsize, self.itemsize, PyBUF_WRITABLE)
+            return True
+        except (ValueError, BufferError):
+            return False

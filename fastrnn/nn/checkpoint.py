@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import ops
 from .axes import empty
 from .column import Column
 
@@ -65,15 +66,20 @@ def chunks(T, m, every, lengths, reset, reverse):
 
 
 class Checkpointed(Column):
-    """Forward and backward of a Column in chunks of `every` steps, rounded up to a multiple of 16."""
+    """Forward and backward of a Column in chunks of `every` steps, rounded up to a multiple of 16.
 
-    __slots__ = ("every", "kept", "ready")
+    layouts: in which order of axes dx and y are laid out in memory.
+    """
 
-    def __init__(self, column, every):
-        super().__init__(column.blocks, column.weights, column.noise, column.layouts, column.dropout)
-        self.every, self.kept, self.ready = -(-every // _BLOCK) * _BLOCK, None, []
+    __slots__ = ("layouts", "every", "kept", "ready")
 
-    def forward(self, x, states, lengths, reset, training, cells=False):
+    def __init__(self, blocks, weights, noise, layouts, dropout, every):
+        # what block j reads, and the gradient of that, stand in layouts[j], what it writes in the next
+        runs = [ops.Again(w, (layouts[j + 1], layouts[j]), blocks[j].reverse) for j, w in enumerate(weights)]
+        super().__init__(blocks, runs, noise, dropout)
+        self.layouts, self.every, self.kept, self.ready = layouts, -(-every // _BLOCK) * _BLOCK, None, []
+
+    def forward(self, x, states, lengths, reset):
         """As Column.forward, and keep the states at the start of each chunk, and the tapes of the last ones."""
         T, m, _ = x.shape
         starts, y = [], empty((T, m, self.blocks[-1].n_h), self.layouts[-1], x.dtype)
@@ -88,13 +94,13 @@ class Checkpointed(Column):
             if stays:
                 self.ready.append(column)
         self.kept = x, reset, starts
-        return y, states, None
+        return y, states
 
     def _run(self, chunk, x, states, reset, training, y=None):
         """The column of a chunk, and the last states of its blocks; its output goes to `y`, if that is given."""
         column = self.part(chunk.at)
         out = None if y is None else chunk.place(y)
-        part, states, _ = column.forward(
+        part, states = column.forward(
             x[chunk.at], states, chunk.lengths, None if reset is None else reset[chunk.at], training, out=out)
         if y is not None:
             chunk.put(y, part)

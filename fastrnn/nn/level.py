@@ -4,7 +4,6 @@ import numpy as np
 from .. import ops
 from .axes import turned
 from .checkpoint import Checkpointed
-from .column import Column
 from .merge import halves, merged, split
 from .noise import thin
 
@@ -113,7 +112,7 @@ class CheckpointedLevel:
     def __init__(self, blocks, weights, noise, layouts, merge, dropout, every):
         self.blocks, self.noise, self.merge, self.dropout = blocks, noise, merge, dropout
         two = blocks[-1].reverse
-        self.columns = [Checkpointed(Column(blocks[part], weights[part], noise[part], layouts, dropout), every)
+        self.columns = [Checkpointed(blocks[part], weights[part], noise[part], layouts, dropout, every)
                         for part in ((slice(0, 1), slice(1, 2)) if two else (slice(None),))]
 
     def forward(self, x, state, lengths, reset, training, cells):
@@ -121,7 +120,7 @@ class CheckpointedLevel:
             x = thin(x, self.noise[0].below, self.dropout)
         ys, ends = [], []
         for column, starts in zip(self.columns, self._apart(state)):
-            y, end, _ = column.forward(x, starts, lengths, reset, training)
+            y, end = column.forward(x, starts, lengths, reset)
             ys.append(y)
             ends += end
         kept = (ys if self.merge == "mul" else None,)

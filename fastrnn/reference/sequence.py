@@ -247,8 +247,8 @@ class Training(Evaluation):
     def __init__(self, weights, runs, order, empty, dtype, threads, names):
         pass
 
-    def forward(self, x, state=None, lengths=None, reset=None, masks=None):
+    def forward(self, x, state=None, lengths=None, reset=None, masks=None, out=None, keep=True):
         return None
 
-    def backward(self, tapes, dy, need_dx, dstate=None):
+    def backward(self, tapes, dy, need_dx, dstate=None, out=None, sums=None):
         return None
