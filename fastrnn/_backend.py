@@ -61,7 +61,8 @@ def _integer(n, asked):
     except TypeError:
         count = 0
     if not 1 <= count <= _MAX_THREADS:
-        raise ValueError(f"{asked}: expected an integer of at least 1, got {n!r}")
+        wanted = f"of at most {_MAX_THREADS}" if count > _MAX_THREADS else "of at least 1"
+        raise ValueError(f"{asked}: expected an integer {wanted}, got {n!r}")
     return count
 
 

@@ -114,6 +114,8 @@ cdef class Stream:
             held += 1
             if not _is_matrix(&views[held - 1], rows, self.n_h, self.itemsize, kind):
                 return None
+            if _spoils(&views[held - 1], &views[held - 2]):
+                return None
             if rows * self.work >= _WORTH_RELEASING:
                 threads = min(self.threads(), 64)
             self._usable()  # again: memory for `out`, or a question, may have let another thread in
@@ -189,3 +191,13 @@ cdef class Stream:
 cdef inline bint _is_matrix(Py_buffer *view, Py_ssize_t rows, Py_ssize_t columns, int itemsize, char kind) noexcept:
     return (view.ndim == 2 and view.shape[0] == rows and view.shape[1] == columns and view.itemsize == itemsize
             and view.format[0] == kind)
+
+
+# Whether a row written to `out` may take the place of one of x that is still to be read; where both are the same rows it is
+# its own.
+cdef inline bint _spoils(Py_buffer *out, Py_buffer *x) noexcept:
+    cdef char *written = <char *>out.buf
+    cdef char *read = <char *>x.buf
+    if written == read and out.len == x.len:
+        return False
+    return written < read + x.len and read < written + out.len

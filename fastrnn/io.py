@@ -58,7 +58,7 @@ def save(path, kind, config, arrays):
     ('Example', {'n_a': 2}, {'w': array([1., 1.])})
     """
     header = _header(kind, config, arrays)
-    target = os.path.realpath(path)
+    target = os.path.realpath(_path(path))
     if os.path.exists(target) and not os.path.isfile(target):
         # os.replace as root would put a file in the place of a device such as the null device.
         raise ValueError(f"path: expected a file or a new name, got {os.fspath(path)!r}")
@@ -71,9 +71,11 @@ def save(path, kind, config, arrays):
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:           # Ctrl-C too must not leave the part behind
+    except BaseException as error:  # Ctrl-C too must not leave the part behind
         if os.path.exists(temporary):
             os.remove(temporary)
+        if isinstance(error, OSError) and error.filename == temporary:      # a name that the caller never gave
+            error.filename = os.fspath(path)
         raise
     _sync_folder(folder)
 
@@ -84,7 +86,7 @@ def load(path):
     Whether the numbers are finite is not looked at.  Raises OSError if the file can't be read and ModelFileError,
     with the path and what is wrong, if it is truncated, damaged, not ours, or of a newer version.
     """
-    with open(path, "rb") as file:
+    with open(_path(path), "rb") as file:
         try:
             return _read(file)
         except ModelFileError as error:
@@ -95,6 +97,14 @@ def load(path):
             if error.errno != errno.EINVAL:     # what a seek to an impossible place gives, named in a damaged directory
                 raise
             raise ModelFileError(f"{os.fspath(path)}: truncated or damaged ({error})") from error
+
+
+def _path(path):
+    """`path`, if it is one."""
+    try:
+        return os.fspath(path)
+    except TypeError:
+        raise TypeError(f"path: expected a str or another path, got {type(path).__name__}") from None
 
 
 # ---- writing ----------------------------------------------------------------------------------------

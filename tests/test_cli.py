@@ -89,6 +89,11 @@ def test_info(trained, run):
     assert done.returncode == 0 and "CharLM" in done.stdout and "lstm.weight_hh_l0" in done.stdout
 
 
+def test_version(run):
+    said = run("--version")
+    assert (said.returncode, said.stdout, said.stderr) == (0, f"fastrnn {fastrnn.__version__}\n", "")
+
+
 def test_help(run):
     for command in ([], ["train"], ["sample"], ["info"], ["demo"]):
         done = run(*command, "--help")

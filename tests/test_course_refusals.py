@@ -106,6 +106,32 @@ def test_caches_that_are_none(kind, cells):
 
 
 @each_kind
+def test_caches_of_another_cell(kind):
+    x, start, p, d = make(kind)
+    caches = FORWARD[kind](x, start, p)[-1]
+    for other, backward in BACKWARD.items():
+        if other != kind:
+            with pytest.raises(ValueError, match=f"^caches: expected those of {other}_forward, got those of {kind}_forward$"):
+                backward(d, caches)
+
+
+@each_kind
+def test_no_steps_of_a_wider_gradient(kind):
+    x, start, p, d = make(kind)
+    narrow = {key: value.astype(np.float32) for key, value in p.items()}
+    caches = FORWARD[kind](x.astype(np.float32), start.astype(np.float32), narrow)[-1]
+    found = BACKWARD[kind](np.zeros((*d.shape[:2], 0)), caches)
+    assert all(not array.any() for array in found.values()) and found["dx"].shape == (*x.shape[:2], 0)
+
+
+@each_kind
+def test_masked_arrays_are_refused(kind):
+    x, start, p, _ = make(kind)
+    with pytest.raises(TypeError, match="^x: expected an array without a mask"):
+        FORWARD[kind](np.ma.array(x, mask=x > 0), start, p)
+
+
+@each_kind
 def test_caches_without_parameters(kind):
     x, start, p, d = make(kind)
     cells = [(*cell[:-1], None) for cell in FORWARD[kind](x, start, p)[-1][0]]

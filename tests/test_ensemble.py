@@ -2,6 +2,8 @@
 
 import copy
 
+import re
+
 import numpy as np
 import pytest
 from layers import M, N_A, N_X, T, each_kind, each_layout, initial, inputs, make, numbers, same
@@ -121,6 +123,7 @@ def test_parameters_are_written_through(engine):
     (lambda: [GRU(3, 4), GRU(3, 4, reset_after=False)], ValueError),
     (lambda: [GRU(3, 4), GRU(3, 4, layout="nmt")], ValueError),
     (lambda: [GRU(3, 4), GRU(3, 4, dtype=np.float64)], ValueError),
+    (lambda: [GRU(3, 4, bidirectional=True), GRU(3, 4, bidirectional=True, merge="sum")], ValueError),
     (lambda: [Linear(3, 4)], TypeError),
     (lambda: [None], TypeError),
     (lambda: None, TypeError),
@@ -134,13 +137,16 @@ def test_wrong_inputs():
     ensemble, x = Ensemble(layers("lstm")), inputs()
     y, last, tape = ensemble.forward(x)
     for call, error, match in [
-        (lambda: ensemble(x[0]), ValueError, "^x: expected four axes with K = 3 in front, or three"),
-        (lambda: ensemble(np.stack([x, x])), ValueError, "^x: expected four axes with K = 3"),
+        (lambda: ensemble(x[0]), ValueError, r"^x: expected shape \(T, m, n\) with n = .* for all layers, or K = 3 such"),
+        (lambda: ensemble(np.stack([x, x])), ValueError, r"^x: expected shape \(T, m, n\) with n = .* or K = 3 such"),
         (lambda: ensemble(x, last[0]), TypeError, r"^state: expected a pair \(h, c\)"),
         (lambda: ensemble(x, (last[0], last[1][:2])), ValueError, "^state c: expected an axis of K = 3"),
         (lambda: ensemble(x, (last[0], np.float64(1))), ValueError, "^state c: expected an axis of K = 3"),
         (lambda: ensemble.backward(y[:2], tape), ValueError, "^dy: expected an axis of K = 3"),
         (lambda: ensemble.backward(y[:, 0], tape), ValueError, "^dy: expected the shape of y"),
+        (lambda: ensemble.backward(y[:, 1:], tape), ValueError,
+         f"^dy: expected the shape of y, {re.escape(str(y.shape))}, got {re.escape(str(y[:, 1:].shape))}$"),
+        (lambda: ensemble(x[..., :1]), ValueError, re.escape(f"got {x[..., :1].shape}")),
         (lambda: ensemble.backward(y, None), ValueError, "^tape: expected what forward of this ensemble"),
         (lambda: Ensemble(layers("lstm")).backward(y, tape), ValueError, "^tape: .*of another one"),
         (lambda: ensemble(np.zeros((T, M, N_X), int)), TypeError, "^x: .*astype"),

@@ -74,7 +74,9 @@ def test_the_plain_call_has_the_bits_of_the_long_way(make, bidirectional, layout
     (lambda x: x[None], ValueError, "x: expected shape"),
     (lambda x: np.ma.masked_array(x), TypeError, "x: expected an array without a mask"),
     (lambda x: x.astype("M8[s]"), TypeError, "x: expected"),
-    (lambda x: None, ValueError, "x: expected shape"),
+    (lambda x: None, TypeError, "x: expected an array of floats, got one of object"),
+    (lambda x: "abc", TypeError, "x: expected an array of floats, got one of <U3"),
+    (lambda x: x[:, 0, :2], ValueError, r"x: expected shape .*or without m for one sequence, got \(4, 2\)"),
 ])  # fmt: skip
 def test_what_does_not_fit_is_refused_as_before(wrong, error, words, engine):
     layer, x = fastrnn.LSTM(3, 5, seed=0), numbers((4, 2, 3), np.float32)

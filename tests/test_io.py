@@ -164,8 +164,12 @@ def test_an_interrupted_save_leaves_what_was_there(tmp_path, monkeypatch, error)
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as caught:
         io.save(tmp_path / "no" / "m", "K", {}, ARRAYS)
+    assert caught.value.filename == str(tmp_path / "no" / "m")
+    for call in (lambda: io.save(None, "K", {}, ARRAYS), lambda: io.load(None)):
+        with pytest.raises(TypeError, match="^path: expected a str or another path, got NoneType$"):
+            call()
     with pytest.raises(ValueError, match="path: "):
         io.save(tmp_path, "K", {}, ARRAYS)
 

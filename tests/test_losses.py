@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fastrnn import nn
 from fastrnn.nn import logistic, softmax_cross_entropy, squared_error
 
 
@@ -152,3 +153,23 @@ def test_inputs_are_left_alone():
 def test_wrong_inputs(call, error, name):
     with pytest.raises(error, match=f"^{name}: expected "):
         call()
+
+
+def crooked(array):
+    """The same values, a byte away from where they should begin."""
+    bytes_of = np.zeros(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+    bytes_of[...] = array
+    return bytes_of
+
+
+def test_arrays_may_be_misaligned(engine):
+    scores, index, one_hot = np.arange(6.0).reshape(2, 3), np.array([0, 1]), np.eye(3)[:2]
+    for call, given in (
+        (nn.softmax_cross_entropy, (scores, index)), (nn.softmax_cross_entropy, (scores, one_hot)),
+        (nn.squared_error, (scores, one_hot)), (nn.logistic, (scores, one_hot)),
+    ):  # fmt: skip
+        wanted, gradient = call(*given)
+        found, ours = call(*map(crooked, given))
+        assert found == wanted and np.array_equal(ours, gradient)
+    table = nn.Embedding(4, 2, seed=0)
+    assert np.array_equal(table(crooked(index[None])), table(index[None]))

@@ -427,6 +427,18 @@ def test_wrong_construction(call, error, name):
         call()
 
 
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize("layout, shape, axes", [("tmn", (5, 2, 4), "T, m, n_x"), ("mtn", (5, 2, 4), "m, T, n_x"), ("nmt", (4, 2, 5), "n_x, m, T")])
+def test_wrong_shapes_are_those_that_came(engine, layout, shape, axes, num_layers):
+    layer = fastrnn.GRU(3, 5, num_layers, layout=layout)
+    for x in (np.zeros(shape, np.float32), np.zeros((shape[0], shape[2]), np.float32)):
+        for call in (layer, layer.forward, lambda x: layer.forward(x, checkpoint=16)):
+            with pytest.raises(ValueError) as caught:
+                call(x)
+            assert str(caught.value).startswith(f"x: expected shape ({axes}) with n_x = 3")
+            assert str(caught.value).endswith(f", got {x.shape}")
+
+
 @pytest.mark.parametrize("x, state, error, match", [
     (np.zeros((5, 2, 4)), None, ValueError, "^x: expected shape .*n_x = 3.*got"),
     (np.zeros((5, 4)), None, ValueError, "^x: "),

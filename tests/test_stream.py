@@ -242,7 +242,9 @@ def test_any_form_of_array(engine, dtype):
     for form in forms:
         same(engine, layer.stream(3).step(form), wanted)
     ids = np.array([2, 0, 1])
-    for form in ([2, 0, 1], (2, 0, 1), ids.astype(np.int8), ids.astype(np.uint64), ids.astype(">i4"), ids[::-1].copy()[::-1],
+    crooked = np.zeros(ids.nbytes + 1, np.uint8)[1:].view(ids.dtype)
+    crooked[...] = ids
+    for form in (crooked, [2, 0, 1], (2, 0, 1), ids.astype(np.int8), ids.astype(np.uint64), ids.astype(">i4"), ids[::-1].copy()[::-1],
                  memoryview(ids)):  # fmt: skip
         same(engine, layer.stream(3).step(x[ids], form), wanted[ids])
 
@@ -257,6 +259,13 @@ def test_out(engine, dtype):
     assert again.step(x[[3, 1]], [3, 1], room[2:4]).base is room
     same(engine, room[2:4], wanted[[3, 1]])
     assert not room[:2].any() and not room[4:].any()
+    square = fastrnn.GRU(70, 70, 2, dtype=dtype, seed=0)
+    room, x = np.empty(10 * 70, dtype), numbers(9, 70, dtype=dtype)
+    wanted = square.stream(9).step(x)
+    for first, then in ((0, 35), (35, 0), (0, 70), (70, 0), (35, 35)):  # out over a part of x that is still to be read
+        shared, out = room[first : first + x.size].reshape(x.shape), room[then : then + x.size].reshape(x.shape)
+        shared[...] = x
+        same(engine, square.stream(9).step(shared, out=out), wanted)
     square = fastrnn.RNN(6, 6, dtype=dtype, seed=0)
     x = numbers(2, 6, dtype=dtype)
     wanted = square.stream(2).step(x)

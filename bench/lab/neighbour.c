@@ -1,6 +1,6 @@
 /* What a neighbour on the other hardware thread of a core takes from a loop of multiply-adds: GFLOP/s, float32, AVX-512.
  *
- *   cc -O2 -mavx512f bench/lab/neighbour.c -o /tmp/neighbour && taskset -c 1 /tmp/neighbour
+ *   cc -O2 -mavx512f bench/lab/neighbour.c -o build/neighbour && taskset -c 1 build/neighbour
  *
  * Each line is one moment, each column a loop of 24 multiply-adds, the most that a core can have in flight and what a tile
  * of 6 rows by 4 vectors does for each k: alone; with the 10 loads of such a tile; with 10 additions of integers that need

@@ -11,7 +11,7 @@ DTYPES = ("float32", "float64")
 SIZES = (16, 32, 64, 128, 256, 512, 1024)
 BATCHES = (1, 8, 32, 128)
 ODD = ((27, 100, 1, 50), (24, 32, 1, 63), (40, 80, 5, 37), (3, 50, 64, 200), (256, 512, 16, 64))
-# the shapes by which PERFORMANCE is judged most often, small enough for a few minutes
+# the shapes that are looked at most often, small enough for a few minutes
 QUICK = ((16, 16, 1, 100), (64, 64, 1, 100), (128, 128, 1, 100), (512, 512, 1, 100), (64, 64, 32, 100),
          (128, 128, 32, 100), (512, 512, 32, 25))  # fmt: skip
 STEPS = (16, 64, 128, 256)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .. import ops
+
 SHAPES = {"Wax": ("n_a", "n_x"), "Waa": ("n_a", "n_a"), "Wya": ("n_y", "n_a"), "b": ("n_a", 1), "by": ("n_y", 1)}
 _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -25,7 +27,7 @@ def checked(parameters, **sizes):
         array = _member("parameters", parameters, key, f"shape ({letters[0]}, {letters[1]})")
         found = getattr(array, "dtype", None)
         kind = found.newbyteorder("=") if isinstance(found, np.dtype) else None
-        if kind not in _FLOATS:
+        if kind is None or kind not in _FLOATS:      # NumPy takes None for float64
             got = type(array).__name__ if found is None else found
             raise TypeError(f'parameters["{key}"]: expected an array of float32 or float64, got {got}; '
                             f"convert it with .astype(np.float64)")
@@ -44,7 +46,7 @@ def checked(parameters, **sizes):
 
 def column(name, value, letter, size):
     """`value` as a column of floats of that size; (size,) would broadcast to a square."""
-    array = np.asarray(value)
+    array = ops.as_array(name, value)
     if array.dtype.kind != "f":
         raise TypeError(f"{name}: expected floats, got {array.dtype}; convert it with .astype(np.float64)")
     if array.shape != (size, 1):

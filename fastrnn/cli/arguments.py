@@ -2,7 +2,7 @@
 import argparse
 import math
 
-from .. import data
+from .. import _backend, data
 from .files import Refusal
 
 
@@ -35,6 +35,7 @@ def parser(train, sample, info, demo):
     """The parser of the whole command line; the option `run` is the function of the command."""
     made = _Parser(prog="python -m fastrnn", description="Recurrent networks at the speed of the CPU: a character "
                      "language model to train and to sample from.")
+    made.add_argument("--version", action="version", version=f"fastrnn {_backend.facts['version']}")
     commands = made.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
     def command(run, **extra):

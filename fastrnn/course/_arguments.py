@@ -6,15 +6,14 @@ made.  Here every array has a shape in letters, and a message names the array, t
 
 import numpy as np
 
+from .. import ops
+
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def as_float(name, value):
     """`value` as a float32 or float64 array; other types are refused by name, never cast."""
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:     # ragged lists; tensors that refuse to be arrays
-        raise TypeError(f"{name}: expected an array, got {type(value).__name__} ({error})") from error
+    array = ops.as_array(name, value)
     if array.dtype in FLOATS:
         return array
     if array.dtype.kind == "f" and array.dtype.newbyteorder("=") in FLOATS:

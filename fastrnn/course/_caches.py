@@ -71,14 +71,23 @@ class CellCaches(Sequence):
         return self._made[t]
 
 
-def open_caches(caches):
-    """The cell caches out of the pair (cell caches, x) that the forward functions return."""
+# Whose tapes are of which cell.
+_FORWARD = {"rnn_tanh": "rnn_forward", "rnn_relu": "rnn_forward", "lstm": "lstm_forward", "gru_before": "gru_forward"}
+
+
+def open_caches(caches, forward):
+    """The cell caches out of the pair (cell caches, x) that the function named `forward` returns."""
     try:
         cells, _ = caches
     except (TypeError, ValueError):
         raise TypeError(f"caches: expected a pair (cell caches, x), got {type(caches).__name__}") from None
+    if isinstance(cells, CellCaches):
+        maker = _FORWARD[cells.tape.weights.cell]
+        if maker != forward:
+            raise ValueError(f"caches: expected those of {forward}, got those of {maker}")
+        return cells
     try:
-        return cells if isinstance(cells, CellCaches) else list(cells)
+        return list(cells)
     except TypeError:
         raise TypeError("caches: expected a pair (cell caches, x) with a list of cell caches, "
                         f"got {type(cells).__name__} in its place") from None
@@ -94,7 +103,7 @@ def sequence_tape(name, da, cells, tape_of):
     steps = da.shape[-1] if da.ndim == 3 else len(cells)
     if steps > len(cells):
         raise ValueError(f"{name}: expected at most the T_x = {len(cells)} steps of caches, got shape {da.shape}")
-    if isinstance(cells, CellCaches) and da.dtype.itemsize <= np.dtype(cells.tape.weights.dtype).itemsize:
+    if isinstance(cells, CellCaches) and (not steps or da.dtype.itemsize <= np.dtype(cells.tape.weights.dtype).itemsize):
         tape = cells.upto(steps)
     else:
         tape = tape_of(cells[:steps], da.dtype)

@@ -124,7 +124,7 @@ def gru_backward(dc, caches, *, simplified=None):
     >>> gru_backward(np.ones((2, 6, 7)), caches)["dc0"][0, 0]       # 1/2 + 1/4 + … + 1/128
     np.float64(0.9921875)
     """
-    tape, dc = sequence_tape("dc", dc, open_caches(caches), _tape_of)
+    tape, dc = sequence_tape("dc", dc, open_caches(caches, "gru_forward"), _tape_of)
     _agree(simplified, tape)
     gradients = ops.backward(tape, dc, layout="nmt")
     return {"dx": gradients.dx, "dc0": np.ascontiguousarray(gradients.dstate[0].T),

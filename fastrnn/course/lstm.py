@@ -123,7 +123,7 @@ def lstm_backward(da, caches):
     >>> gradients["dx"].shape, gradients["dWf"].shape, gradients["dbc"].shape
     ((3, 6, 7), (2, 5), (2, 1))
     """
-    tape, da = sequence_tape("da", da, open_caches(caches), _tape_of)
+    tape, da = sequence_tape("da", da, open_caches(caches, "lstm_forward"), _tape_of)
     gradients = ops.backward(tape, da, layout="nmt")
     return {"dx": gradients.dx, "da0": np.ascontiguousarray(gradients.dstate[0].T),
             **unpack_gates(gradients, _GATES, _COURSE_ORDER)}

@@ -115,7 +115,7 @@ def rnn_backward(da, caches, *, activation=None):
     (array([[[3., 2., 1.]]]), array([[6.]]))
     """
     one_of("activation", activation, (None, *_ACTIVATIONS))
-    cells = open_caches(caches)
+    cells = open_caches(caches, "rnn_forward")
     if isinstance(cells, CellCaches):
         _agree(activation, cells.tape.weights.cell.removeprefix("rnn_"))
     tape, da = sequence_tape("da", da, cells, lambda cells, dtype: _tape_of(cells, dtype, activation))

@@ -1,7 +1,7 @@
 """A language model over characters: an LSTM that predicts the next one."""
 import numpy as np
 
-from ..nn.layer import Layer, count, fraction
+from ..nn.layer import Layer, count, fraction, generator, indices, pick_dtype
 from ..nn.linear import Linear
 from ..nn.losses import softmax_cross_entropy
 from ..nn.lstm import LSTM
@@ -25,9 +25,9 @@ class CharLM(Layer):
     def __init__(self, vocabulary, hidden_size=128, num_layers=1, dropout=0.5, *, unit="line", length=60,
                  dtype=np.float32, seed=None):
         self._setup(vocabulary=vocabulary, hidden_size=hidden_size, num_layers=num_layers, dropout=dropout, unit=unit,
-                    length=length, dtype=np.dtype(dtype).name)
+                    length=length, dtype=pick_dtype(dtype).name)
         # Streams of one seed, so that the layers do not start from the same numbers.
-        seeds = np.random.SeedSequence(seed).spawn(3)
+        seeds = generator(seed, np.random.SeedSequence).spawn(3)
         self._rng = np.random.default_rng(seeds[0])
         lstm = LSTM(len(vocabulary), hidden_size, num_layers, dropout=dropout, forget_bias=1.0, dtype=dtype,
                     seed=seeds[1])
@@ -61,6 +61,8 @@ class CharLM(Layer):
 
     def encode(self, text, name="text"):
         """Return the indices (len(text),) of characters; for one outside the vocabulary a ValueError says `name`."""
+        if not isinstance(text, str):
+            raise TypeError(f"{name}: expected a str, got {type(text).__name__}")
         unknown = "".join(sorted(set(text) - self._index.keys()))
         if unknown:
             raise ValueError(f"{name}: expected characters of the vocabulary {self.vocabulary!r}, got {unknown!r}")
@@ -71,6 +73,7 @@ class CharLM(Layer):
         return "".join(self.vocabulary[i] for i in indices)
 
     def _one_hot(self, inputs):
+        inputs = indices("inputs", inputs, len(self.vocabulary))
         x = np.zeros((*inputs.shape, len(self.vocabulary)), self.dtype)
         np.put_along_axis(x, inputs[..., None], 1, -1)
         return x
@@ -119,8 +122,8 @@ class CharLM(Layer):
         length = self.length if length is None else count("length", length)
         if not (isinstance(temperature, (int, float, np.floating)) and 0 < temperature < np.inf):
             raise ValueError(f"temperature: expected a finite number above 0, got {temperature!r}")
-        draws = np.random.default_rng(seed).random((n, length))
-        known = self.encode("\n" + prime, "prime")
+        draws = generator(seed).random((n, length))
+        known = np.concatenate([self.encode("\n"), self.encode(prime, "prime")])
         logits, state = self(np.repeat(known[:, None], n, axis=1))
         end = self._index["\n"] if self.unit == "line" else -1
         texts, going = [[] for _ in range(n)], np.ones(n, bool)

@@ -14,20 +14,26 @@ def turned(x, layout):
     return x.transpose(TO_TMN[layout] if x.ndim == 3 else (0, *(1 + axis for axis in TO_TMN[layout])))
 
 
+def laid(sizes, layout, single=False):
+    """The shape in `layout` of an array of those time-major sizes; without m, if it is of a single sequence."""
+    return tuple([sizes[axis] for axis in TO_TMN[layout] if axis != 1 or not single])
+
+
 def empty(shape, layout, dtype):
     """A new array that is contiguous in `layout`, as a time-major view of that shape."""
-    return turned(np.empty([shape[axis] for axis in TO_TMN[layout]], dtype), layout)
+    return turned(np.empty(laid(shape, layout), dtype), layout)
 
 
-def with_m(name, x, layout):
-    """x with an axis for m, and whether it had none."""
-    if type(x) is np.ndarray and x.ndim == 3:       # most are; ops looks at the type of its numbers
-        return x, False
+def with_m(name, x, layout, n=None):
+    """x with an axis for m, and whether it had none; of n_x = n features, if that is given.  ops looks at its type."""
     x = plain(name, x)
+    if x.dtype.kind in "OSU":
+        raise TypeError(f"{name}: expected an array of floats, got one of {x.dtype}")
+    if x.ndim not in (2, 3) or n is not None and x.shape[0 if layout == "nmt" else -1] != n:
+        expected = SHAPE[layout] if n is None else f"{SHAPE[layout].replace('n', 'n_x')} with n_x = {n}"
+        raise ValueError(f"{name}: expected shape {expected}, or without m for one sequence, got {x.shape}")
     if x.ndim == 3:
         return x, False
-    if x.ndim != 2:
-        raise ValueError(f"{name}: expected shape {SHAPE[layout]}, or without m for one sequence, got {x.shape}")
     return (x[None] if layout == "mtn" else x[:, None]), True
 
 

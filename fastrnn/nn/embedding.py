@@ -2,7 +2,7 @@
 import numpy as np
 
 from .. import ops
-from .layer import Layer, count, generator, pick_dtype, pick_layout, plain
+from .layer import Layer, count, floats, generator, indices, pick_dtype, pick_layout
 from .linear import tape_of
 
 
@@ -55,21 +55,13 @@ class Embedding(Layer):
             raise ValueError(f"padding_idx: expected from {-n} to {n - 1}, got {index}")
         return index % n
 
-    def _checked(self, x):
-        x = plain("x", x)
-        if x.dtype.kind not in "iu":
-            raise TypeError(f"x: expected integers, got {x.dtype}")
-        if x.size and (x.min() < 0 or x.max() >= self.num_embeddings):
-            raise ValueError(f"x: expected from 0 to {self.num_embeddings - 1}, got {x.min()} to {x.max()}")
-        return x
-
     def __call__(self, x):
         """Return the rows that x names."""
-        return ops.take_rows(self._arrays["weight"], self._checked(x), layout=self.layout)
+        return ops.take_rows(self._arrays["weight"], indices("x", x, self.num_embeddings), layout=self.layout)
 
     def forward(self, x):
         """Return y and the tape for backward."""
-        x = self._checked(x)
+        x = indices("x", x, self.num_embeddings)
         return self(x), EmbeddingTape(self, x.copy())
 
     def backward(self, dy, tape):
@@ -78,9 +70,7 @@ class Embedding(Layer):
         Positions that name the same row add up, in order of time and sequence: the same bits for any number of threads.
         """
         x = tape_of(self, tape, EmbeddingTape).x
-        dy = plain("dy", dy)
-        if dy.dtype != self.dtype:
-            raise TypeError(f"dy: expected {self.dtype.name}, got {dy.dtype}; use .astype({self.dtype.name!r})")
+        dy = floats("dy", dy, self.dtype)
         n = self.embedding_dim
         shape = (n, *x.shape) if self.layout == "nmt" else (*x.shape, n)
         if dy.shape != shape:

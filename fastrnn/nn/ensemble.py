@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from .. import ops
-from .axes import turned
+from .axes import SHAPE, laid, turned
 from .layer import check_mapping, plain
 from .level import Level
 from .recurrent import Tape, _Recurrent
@@ -141,7 +141,9 @@ class Ensemble:
         block = first._blocks[-1]
         for name, d, n in (("dy", dy, block.n_h), ("dcells", dcells, block.n_c)):
             if d is not None:
-                first._as_y(name, d[0], tape, n)
+                expected = len(self), *laid((tape.T, tape.m, n), first.layout)
+                if d.shape != expected:
+                    raise ValueError(f"{name}: expected the shape of y, {expected}, got {d.shape}")
         dy, dcells = (None if d is None else turned(d, first.layout) for d in (dy, dcells))
         dx, starts, grads = tape.back(dy, self._climbing("dstate", dstate, tape.m), dcells, need_dx)
         grads = {name: grads[name] for name in first._shapes}
@@ -152,7 +154,8 @@ class Ensemble:
         first = self.layers[0]
         if state is None:
             return [None] * first.num_layers
-        checked(name, _split(state, len(self))[0], first._blocks, m, False, first._pair)      # the others are shaped so, too
+        # the others are shaped so, too
+        checked(name, _split(state, len(self))[0], first._blocks, m, False, first._pair, first.dtype)
         parts = state if first._pair else (state,)
         return [tuple(part[:, k] for part in parts) for k in range(first.num_layers)]
 
@@ -162,10 +165,10 @@ class Ensemble:
         return tuple(parts) if self.layers[0]._pair else parts[0]
 
     def _x(self, x):
-        x = plain("x", x)
-        if x.ndim != 3 and (x.ndim != 4 or len(x) != len(self)):
-            raise ValueError(f"x: expected four axes with K = {len(self)} in front, or three for all layers, "
-                             f"got {x.shape}")
+        x, layout, n = plain("x", x), self.layers[0].layout, self.layers[0].input_size
+        if x.ndim not in (3, 4) or x.ndim == 4 and len(x) != len(self) or x.shape[-3 if layout == "nmt" else -1] != n:
+            raise ValueError(f"x: expected shape {SHAPE[layout]} with n = {n} for all layers, or K = {len(self)} such side by "
+                             f"side, got {x.shape}")
         return x
 
     def _xs(self, x):
@@ -193,7 +196,7 @@ class Ensemble:
 
 def _form(layer):
     """What layers of an ensemble share: their arrays then stack, and mean the same."""
-    return type(layer), layer.cell, layer.layout, layer.dtype, layer._shapes
+    return type(layer), layer.cell, layer.layout, layer.dtype, layer._shapes, layer.merge if layer.bidirectional else None
 
 
 def _split(value, count):

@@ -6,6 +6,7 @@ import numpy as np
 from .. import io, ops
 
 LAYOUTS = ("tmn", "mtn", "nmt")     # (T, m, n), (m, T, n), (n, m, T): the last is the course's
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 _KINDS = {}                         # name in a file -> class
 
 
@@ -26,7 +27,7 @@ def pick_dtype(dtype):
         found = np.dtype(object if dtype is None else dtype)        # NumPy takes None for float64
     except (TypeError, ValueError):
         found = np.dtype(object)
-    if found not in (np.dtype(np.float32), np.dtype(np.float64)):
+    if found not in _FLOATS:
         raise TypeError(f"dtype: expected float32 or float64, got {dtype!r}")
     return found
 
@@ -50,9 +51,27 @@ def fraction(name, value):
 
 
 def plain(name, value):
-    """`value` as a native-endian array, whatever its type and shape."""
+    """`value` as a native-endian, aligned array, whatever its type and shape."""
     array = ops.as_array(name, value)
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    return array if array.dtype.isnative and array.flags.aligned else array.astype(array.dtype.newbyteorder("="))
+
+
+def floats(name, value, dtype):
+    """`value` as a native-endian array, which must be of that float type."""
+    array = plain(name, value)
+    if array.dtype != dtype:
+        raise TypeError(f"{name}: expected {dtype.name}, got {array.dtype}; use .astype({dtype.name!r})")
+    return array
+
+
+def indices(name, value, n):
+    """`value` as an array of integers from 0 to n - 1, of any shape."""
+    array = plain(name, value)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: expected integers, got {array.dtype}")
+    if array.size and (array.min() < 0 or array.max() >= n):
+        raise ValueError(f"{name}: expected from 0 to {n - 1}, got {array.min()} to {array.max()}")
+    return array
 
 
 def _few(names):
@@ -71,10 +90,10 @@ def uniform(shapes, bound, dtype, seed):
     return {name: rng.uniform(-bound, bound, shape).astype(dtype) for name, shape in shapes.items()}, rng
 
 
-def generator(seed):
-    """NumPy's generator for a seed as it takes them; None is another one each time."""
+def generator(seed, make=np.random.default_rng):
+    """NumPy's generator for a seed as it takes them, or what else `make` makes of it; None is another one each time."""
     try:
-        return np.random.default_rng(seed)
+        return make(seed)
     except (TypeError, ValueError) as error:
         raise type(error)(f"seed: expected None or an integer that is not negative, got {seed!r}") from None
 
@@ -132,8 +151,8 @@ class Layer:
             if name not in self._shapes:
                 raise ValueError(f"mapping: expected names among {_few(self._shapes)}, got {name!r}")
             value = plain(name, value)
-            if value.dtype.kind != "f":
-                raise TypeError(f"{name}: expected a float array, got {value.dtype}; use .astype({self.dtype.name!r})")
+            if value.dtype not in _FLOATS:
+                raise TypeError(f"{name}: expected float32 or float64, got {value.dtype}; use .astype({self.dtype.name!r})")
             if value.shape != self._shapes[name]:
                 raise ValueError(f"{name}: expected shape {self._shapes[name]}, got {value.shape}")
             fresh[name] = np.array(value, dtype=self.dtype, order="C")
@@ -169,7 +188,7 @@ def load(path):
     if kind not in _KINDS:
         raise io.ModelFileError(f"{path}: holds a {kind!r}; this version knows {', '.join(sorted(_KINDS))}")
     try:
-        # Every layer has arrays: this bounds the work on a file by its size.
+        # Every layer of several has arrays: this bounds the work on a file by its size.
         if isinstance(config.get("num_layers"), int) and config["num_layers"] > len(arrays):
             raise ValueError(f"num_layers: expected at most one for each of {len(arrays)} arrays, "
                              f"got {config['num_layers']}")

@@ -2,16 +2,16 @@
 import numpy as np
 
 from .. import ops
-from .layer import Layer, count, pick_dtype, pick_layout, plain, uniform
+from .layer import Layer, count, floats, pick_dtype, pick_layout, uniform
 
 
 class LinearTape:
-    """What Linear.forward keeps for one backward."""
+    """What Linear.forward keeps for one backward: its weights stay those that ran."""
 
-    __slots__ = ("layer", "x")
+    __slots__ = ("layer", "x", "weights")
 
-    def __init__(self, layer, x):
-        self.layer, self.x = layer, x
+    def __init__(self, layer, x, weights):
+        self.layer, self.x, self.weights = layer, x, weights
 
 
 def tape_of(layer, tape, kind):
@@ -74,26 +74,20 @@ class Linear(_Affine):
 
     def __call__(self, x):
         """Return y for x."""
-        return ops.linear(self._weights(), self._checked("x", x), layout=self.layout)
+        return ops.linear(self._weights(), floats("x", x, self.dtype), layout=self.layout)
 
     def forward(self, x):
         """Return y and the tape for backward, which refers to x: x must not be changed before backward."""
-        x = self._checked("x", x)
-        return self(x), LinearTape(self, x)
+        x, weights = floats("x", x, self.dtype), self._weights()
+        return ops.linear(weights, x, layout=self.layout), LinearTape(self, x, weights)
 
     def backward(self, dy, tape, *, need_dx=True):
         """Return dx (None without need_dx) and the gradients of the parameters; a tape can be used once."""
         x = tape_of(self, tape, LinearTape).x
-        dx, dW, db = ops.linear_backward(self._weights(), x, self._checked("dy", dy), layout=self.layout, need_dx=need_dx,
+        dx, dW, db = ops.linear_backward(tape.weights, x, floats("dy", dy, self.dtype), layout=self.layout, need_dx=need_dx,
                                          need_db=self.bias)
-        tape.x = None
+        tape.x = tape.weights = None
         return dx, {"weight": dW, "bias": db} if self.bias else {"weight": dW}
-
-    def _checked(self, name, x):
-        x = plain(name, x)
-        if x.dtype != self.dtype:
-            raise TypeError(f"{name}: expected {self.dtype.name}, got {x.dtype}; use .astype({self.dtype.name!r})")
-        return x
 
     def __repr__(self):
         return (f"Linear({self.in_features}, {self.out_features}, bias={self.bias}, layout={self.layout!r}, "

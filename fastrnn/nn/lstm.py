@@ -26,7 +26,8 @@ class LSTM(_Recurrent):
         input_forget       the forget gate is 1 - sigmoid(z_i); its rows of the weights have no effect
         clip               bounds every pre-activation to [-clip, clip] before its activation
         layer_norm         z = LN(W_ih x_t) + b_ih + LN(W_hh h_(t-1)) + b_hh, h_t = sigmoid(z_o) tanh(LN(c_t)); LN(v) =
-                           (v - mean) / sqrt(variance + 1e-5) * gain + shift over all gates of a step, or units of c;
+                           (v - mean) / sqrt(variance + 1e-5) * gain + shift over all gates of a step (with input_forget
+                           all but f, which has no effect), or units of c;
                            parameters weight_norm_ih_l0 (gain), bias_norm_ih_l0 (shift), _hh_, _c_ (Ba et al. 2016)
         zoneout            probability that a unit keeps its old h, and its old c, in a step of `forward`; evaluation
                            takes the expectation (Krueger et al. 2017)

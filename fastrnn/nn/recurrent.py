@@ -2,7 +2,7 @@
 import numpy as np
 
 from .. import ops
-from .axes import TO_TMN, check_lengths, check_reset, turned, with_m, without_m
+from .axes import check_lengths, check_reset, laid, turned, with_m, without_m
 from .blocks import Block
 from .layer import Layer, count, fraction, pick_dtype, pick_layout, plain, uniform
 from .level import CheckpointedLevel, Level, total
@@ -163,7 +163,7 @@ class _Recurrent(Layer):
     def _run(self, x, state, lengths, reset, cells, training, checkpoint):
         """Return y, the last state, the cells and the tape, the last two or None."""
         layout = self.layout
-        x, single = with_m("x", x, layout)
+        x, single = with_m("x", x, layout, self.input_size)
         if layout != "tmn":
             x = turned(x, layout)
         T, m, _ = x.shape
@@ -172,7 +172,7 @@ class _Recurrent(Layer):
         if reset is not None:
             reset = check_reset(reset, T, m, layout, single)
         if state is not None:
-            state = checked("state", state, self._blocks, m, single, self._pair)
+            state = checked("state", state, self._blocks, m, single, self._pair, self.dtype)
         ends, at, start, top = [], 0, None, self.num_layers - 1
         tape = Tape(self, T, m, single, []) if training else None
         levels = self._climbed(T, m, training, checkpoint)
@@ -251,7 +251,7 @@ class _Recurrent(Layer):
             dy = self._as_y("dy", dy, tape, width(merge, D, n_h))
         if dcells is not None:
             dcells = self._as_y("dcells", dcells, tape, D * self._blocks[0].n_c)
-        dstate = checked("dstate", dstate, self._blocks, tape.m, tape.single, self._pair)
+        dstate = checked("dstate", dstate, self._blocks, tape.m, tape.single, self._pair, self.dtype)
         ends, at = [], 0
         for level, _ in tape.levels:
             ends.append(some(dstate, at, at + len(level.blocks)))
@@ -268,9 +268,7 @@ class _Recurrent(Layer):
 
     def _as_y(self, name, g, tape, n):
         """A gradient of y or of cells, compared with its shape, as a time-major view; ops checks the dtype."""
-        g = plain(name, g)
-        sizes = tape.T, tape.m, n
-        expected = tuple(sizes[axis] for axis in TO_TMN[self.layout] if axis != 1 or not tape.single)
+        g, expected = plain(name, g), laid((tape.T, tape.m, n), self.layout, tape.single)
         if g.shape != expected:
             raise ValueError(f"{name}: expected the shape of y, {expected}, got {g.shape}")
         return turned(with_m(name, g, self.layout)[0], self.layout)

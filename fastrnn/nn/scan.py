@@ -2,37 +2,31 @@
 import numpy as np
 
 from .. import ops
-from .layer import Layer, count, pick_dtype, pick_layout, plain, uniform
+from .axes import SHAPE
+from .layer import Layer, count, floats, pick_dtype, pick_layout, uniform
 from .linear import _Affine, tape_of
-
-_SHAPE = {"tmn": "(T, m, n)", "mtn": "(m, T, n)", "nmt": "(n, m, T)"}
 
 
 class ScanTape:
-    """What forward keeps for one backward: a reference to x, and the states and operands, which are its own."""
+    """What forward keeps for one backward: a reference to x, states and operands, which are its own, and the weights that ran,
+    where the layer has some."""
 
-    __slots__ = ("layer", "x", "inputs", "h0", "h", "single")
+    __slots__ = ("layer", "x", "inputs", "h0", "h", "single", "weights")
 
-    def __init__(self, layer, x, inputs, h0, h, single):
-        self.layer, self.x, self.inputs, self.h0, self.h, self.single = layer, x, inputs, h0, h, single
+    def __init__(self, layer, x, inputs, h0, h, single, weights=None):
+        self.layer, self.x, self.inputs, self.h0, self.h, self.single, self.weights = layer, x, inputs, h0, h, single, weights
 
 
 class _Scan(Layer):
     """What the layers here share: sequences in three layouts, with or without the axis m, and states."""
 
-    def _floats(self, name, x):
-        x = plain(name, x)
-        if x.dtype != self.dtype:
-            raise TypeError(f"{name}: expected {self.dtype.name}, got {x.dtype}; use .astype({self.dtype.name!r})")
-        return x
-
     def _sequences(self, name, x, n, like=None):
         """x with an axis for m, and whether it had none; of n features, or of the shape `like`."""
-        x = self._floats(name, x)
+        x = floats(name, x, self.dtype)
         if like is not None and x.shape != like:
             raise ValueError(f"{name}: expected shape {like}, got {x.shape}")
         if x.ndim not in (2, 3) or x.shape[0 if self.layout == "nmt" else -1] != n:
-            raise ValueError(f"{name}: expected shape {_SHAPE[self.layout]} with n = {n}, or without m for one sequence, "
+            raise ValueError(f"{name}: expected shape {SHAPE[self.layout]} with n = {n}, or without m for one sequence, "
                              f"got {x.shape}")
         if x.ndim == 3:
             return x, False
@@ -48,7 +42,7 @@ class _Scan(Layer):
         """A state (1, m, n), or (1, n) of one sequence, as (m, n)."""
         if state is None:
             return None
-        state = self._floats(name, state)
+        state = floats(name, state, self.dtype)
         shape = (1, self.hidden_size) if single else (1, m, self.hidden_size)
         if state.shape != shape:
             raise ValueError(f"{name}: expected shape {shape}, got {state.shape}")
@@ -115,7 +109,7 @@ def _back(layer, kind, dh, tape, dstate, layout=None):
         dh, _ = layer._sequences("dh" if kind == "linear" else "dy", dh, layer.hidden_size, layer._squeezed(h, single).shape)
     dlast = layer._state("dstate", dstate, layer._batch(h), single)
     dinputs, dh0 = ops.scan_backward(kind, tape.inputs, h, tape.h0, dh, dlast, layout=layout or layer.layout, out=layer.layout)
-    tape.x = None
+    tape.x = tape.weights = None
     return dinputs, layer._joined(dh0, single)
 
 
@@ -145,24 +139,27 @@ class _Gated(_Affine, _Scan):
         x, single = self._sequences("x", x, self.input_size)
         h0 = self._state("state", state, self._batch(x), single)
         # The operands are time-major whatever the layout: the scan reads them row by row.
-        inputs = ops.linear(self._weights(), x, layout=self.layout, out="tmn")
-        return x, inputs, h0, ops.scan(self._kind, inputs, h0, layout="tmn", out=self.layout), single
+        weights = self._weights()
+        inputs = ops.linear(weights, x, layout=self.layout, out="tmn")
+        return x, inputs, h0, ops.scan(self._kind, inputs, h0, layout="tmn", out=self.layout), single, weights
 
     def __call__(self, x, state=None):
         """Return y, the state after every step, and the last state, (1, m, n) or (1, n)."""
-        _, _, _, (y, last), single = self._run(x, state)
+        _, _, _, (y, last), single, _ = self._run(x, state)
         return self._squeezed(y, single), self._joined(last, single)
 
     def forward(self, x, state=None):
         """Return y, the last state, and the tape for backward, which refers to x: x must stay as it is until then."""
-        x, inputs, h0, (y, last), single = self._run(x, state)
-        return self._squeezed(y, single), self._joined(last, single), ScanTape(self, x, inputs, h0, y.copy(), single)
+        x, inputs, h0, (y, last), single, weights = self._run(x, state)
+        tape = ScanTape(self, x, inputs, h0, y.copy(), single, weights)
+        return self._squeezed(y, single), self._joined(last, single), tape
 
     def backward(self, dy, tape, dstate=None):
         """Return dx, dstate, and the gradients of the parameters; dy may be None for zeros.  A tape can be used once."""
-        x = tape_of(self, tape, ScanTape).x
+        tape_of(self, tape, ScanTape)
+        x, weights = tape.x, tape.weights
         dinputs, dstate = _back(self, self._kind, dy, tape, dstate, "tmn")
-        dx, dW, db = ops.linear_backward(self._weights(), x, dinputs, layout=self.layout, out="tmn", need_db=self.bias)
+        dx, dW, db = ops.linear_backward(weights, x, dinputs, layout=self.layout, out="tmn", need_db=self.bias)
         gradients = {"weight_ih_l0": dW, "bias_ih_l0": db} if self.bias else {"weight_ih_l0": dW}
         return self._squeezed(dx, tape.single), dstate, gradients
 

@@ -1,11 +1,11 @@
 """The states of all blocks in one array of the layer's shape, with the block in front."""
 import numpy as np
 
-from .layer import plain
+from .layer import floats
 
 
-def checked(name, state, blocks, m, single, pair):
-    """`state` as a tuple (a,) or (a, c) of arrays (blocks, m, n), or None; ops checks the dtype."""
+def checked(name, state, blocks, m, single, pair, dtype):
+    """`state` as a tuple (a,) or (a, c) of arrays (blocks, m, n), or None."""
     if state is None:
         return None
     if pair and (not isinstance(state, (tuple, list)) or len(state) != 2):
@@ -13,7 +13,7 @@ def checked(name, state, blocks, m, single, pair):
     found = []
     for k, part in enumerate(state if pair else (state,)):
         label = f"{name} {'hc'[k]}" if pair else name
-        part = plain(label, part)
+        part = floats(label, part, dtype)
         n, n_name = (blocks[0].n_c, "n_a") if k else (blocks[0].n_h, "n_a")
         if n != blocks[0].n_a:
             n_name = "3 n_a" if k else "proj_size"

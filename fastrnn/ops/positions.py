@@ -93,7 +93,7 @@ def loss(kind, x, *, index=None, target=None, scale=1.0):
     out = out.swapaxes(0, 1) if swap else out
     parts = np.empty((*out.shape[:2], 3), x.dtype)
     if index is not None:
-        index = np.ascontiguousarray(view(index), np.intp)
+        index = np.require(view(index), np.intp, ("C", "A"))
     _backend.active().loss("softmax", view(x), index, None if target is None else view(target), scale, out, parts,
                            _backend.get_num_threads())
     norm, picked, share = np.moveaxis(parts.swapaxes(0, 1) if swap else parts, -1, 0).astype(np.float64)
@@ -152,7 +152,7 @@ def _indices(index, layout, rows):
     if index.size and (index.min() < 0 or index.max() >= rows):
         raise ValueError(f"index: expected from 0 to {rows - 1}, got {index.min()} to {index.max()}")
     order = index.T if index.ndim == 2 and layout != "tmn" else index if index.ndim == 2 else index.reshape(-1, 1)
-    return index, np.ascontiguousarray(order, np.intp)
+    return index, np.require(order, np.intp, ("C", "A"))
 
 
 def _padded(places):
