@@ -85,6 +85,13 @@ def load(path):
 
     Whether the numbers are finite is not looked at.  Raises OSError if the file can't be read and ModelFileError,
     with the path and what is wrong, if it is truncated, damaged, not ours, or of a newer version.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/model", "Example", {}, {"w": np.ones(2)})
+    ...     kind, config, arrays = load(f"{folder}/model")
+    >>> arrays["w"]
+    array([1., 1.])
     """
     with open(_path(path), "rb") as file:
         try:

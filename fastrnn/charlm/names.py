@@ -16,7 +16,7 @@ def sample(parameters, char_to_ix, seed):
 
     char_to_ix: {character: index}, with a newline.  Draw k = 0, 1, … does np.random.seed(seed + 2k), then
     np.random.choice over the vocabulary by ŷ.  Stops after a newline, or after 50 draws, to which a newline is added.
-    Raises ValueError naming the parameter that does not fit.
+    Raises ValueError or TypeError naming the argument that does not fit.
 
     >>> from fastrnn.charlm import initialize_parameters, sample
     >>> parameters = initialize_parameters(4, 3, 3)
@@ -73,6 +73,8 @@ def smooth(loss, cur_loss):
 def get_sample(sample_ix, ix_to_char):
     """The text of sampled indices, its first letter upper case.
 
+    ix_to_char: {index: character}, or a list.  Raises KeyError, or IndexError, for an index that it does not have.
+
     >>> from fastrnn.charlm import get_sample
     >>> get_sample([2, 1, 0], {0: "\\n", 1: "a", 2: "t"})
     'Ta\\n'
@@ -82,7 +84,7 @@ def get_sample(sample_ix, ix_to_char):
 
 
 def print_sample(sample_ix, ix_to_char):
-    """Print get_sample; its newline ends the line.
+    """Print get_sample; its newline ends the line.  Raises what get_sample would.
 
     >>> from fastrnn.charlm import print_sample
     >>> print_sample([2, 1, 0], {0: "\\n", 1: "a", 2: "t"})
@@ -97,6 +99,7 @@ def model(data_x, ix_to_char, char_to_ix, num_iterations=35000, n_a=50, dino_nam
     data_x: names, stripped here · ix_to_char, char_to_ix: the vocabulary, a newline in it · dino_names: how many
     names to print · verbose: also say which example the first iterations take.
     Returns parameters and the last name printed, newline included.
+    Raises ValueError naming the argument that does not fit.
 
     >>> from fastrnn.charlm import model
     >>> chars = {0: "\\n", 1: "a", 2: "b"}

@@ -34,6 +34,8 @@ def _also(**other_names):
 def clip(gradients, maxValue):
     """New dict of copies of dWaa, dWax, dWya, db, dby, each element limited to [-maxValue, maxValue].
 
+    Raises ValueError naming a gradient that is missing, TypeError one that is not an array of numbers.
+
     >>> import numpy as np
     >>> from fastrnn.charlm import clip
     >>> gradients = {key: np.array([[-9.0, 1.0]]) for key in ("dWaa", "dWax", "dWya", "db", "dby")}
@@ -46,6 +48,8 @@ def clip(gradients, maxValue):
 
 def rnn_step_forward(parameters, a_prev, x):
     """One step: a_prev (n_a, 1), x (n_x, 1) → a_next (n_a, 1), the distribution of the next character (n_y, 1).
+
+    Raises ValueError or TypeError naming the argument that does not fit.
 
     >>> import numpy as np
     >>> from fastrnn.charlm import initialize_parameters, rnn_step_forward
@@ -65,6 +69,7 @@ def rnn_step_backward(dy, gradients, parameters, x, a, a_prev):
 
     dy (n_y, 1): gradient before the softmax · x (n_x, 1), a, a_prev (n_a, 1) of that step · gradients: dWax, dWaa,
     dWya, db, dby, and da_next, what the later steps sent to a; it is replaced by what this step sends to a_prev.
+    Raises ValueError or TypeError naming the argument that does not fit; the shapes of gradients are left to NumPy.
 
     >>> import numpy as np
     >>> from fastrnn.charlm import initialize_parameters, rnn_step_backward
@@ -134,6 +139,7 @@ def optimize(X, Y, a_prev, parameters, learning_rate=0.01):
     """One step of training on one text: forward, back, clip at 5, update `parameters` in place.
 
     Returns loss, the clipped gradients, and the last state a[len(X)-1] (n_a, 1).
+    Raises ValueError or TypeError naming the argument that does not fit; then no parameter has changed.
 
     >>> import numpy as np
     >>> from fastrnn.charlm import initialize_parameters, optimize
@@ -154,6 +160,8 @@ def optimize(X, Y, a_prev, parameters, learning_rate=0.01):
 def update_parameters(parameters, gradients, lr):
     """parameters[key] -= lr · gradients["d" + key], in place, all or (on an error) none; returns parameters.
 
+    Raises ValueError or TypeError naming the argument that does not fit.
+
     >>> import numpy as np
     >>> from fastrnn.charlm import initialize_parameters, update_parameters
     >>> parameters = initialize_parameters(1, 1, 1)
@@ -168,6 +176,9 @@ def update_parameters(parameters, gradients, lr):
 
 def initialize_parameters(n_a, n_x, n_y):
     """Small random weights after np.random.seed(1), zero biases.
+
+    Returns a dict of float64 arrays: Wax (n_a, n_x), Waa (n_a, n_a), Wya (n_y, n_a), b (n_a, 1), by (n_y, 1).
+    Raises ValueError for a negative size, TypeError for one that is not an integer.
 
     >>> from fastrnn.charlm import initialize_parameters
     >>> initialize_parameters(50, 27, 27)["Wax"][0, :2].round(5)

@@ -37,7 +37,8 @@ def softmax_cross_entropy(logits, target, *, mask=None, ignore_index=None, axis=
     logits: floats with the classes along `axis` (-1; 0 for layout "nmt").  target: integers of that shape without
     `axis`, or a distribution (one-hot or not) of the shape of logits.  Positions where target is `ignore_index`, or
     where the boolean `mask` is False, count neither in the loss nor in the mean, and their gradient is 0.
-    Returns the loss as a float, in nats, and the gradient, shaped as logits.  Raises ValueError or TypeError.
+    reduction: "mean" or "sum" over what counts.  Returns the loss as a float, in nats, and the gradient, of the
+    logits' shape and dtype.  Raises ValueError or TypeError naming the argument that does not fit.
 
         loss = -sum_k target_k log softmax(logits)_k,     dlogits = softmax(logits) - target
 
@@ -91,8 +92,10 @@ def softmax_cross_entropy(logits, target, *, mask=None, ignore_index=None, axis=
 def logistic(logits, target, *, mask=None, reduction="mean"):
     """Cross-entropy of sigmoid(logits) against targets in [0, 1], elementwise, with its gradient.
 
-    logits, target: floats of one shape; mask: booleans of that shape.  Returns the loss as a float, in nats, and the
-    gradient with respect to the logits.  Safe for logits of any size.
+    logits, target: floats of one shape; mask: booleans of that shape, False where a number does not count.
+    reduction: "mean" or "sum" over what counts.  Returns the loss as a float, in nats, and the gradient with respect
+    to the logits, of their shape and dtype.  Safe for logits of any size.
+    Raises ValueError or TypeError naming the argument that does not fit.  Whether targets are in [0, 1] is not looked at.
 
         loss = log(1 + exp(logits)) - target * logits,     dlogits = sigmoid(logits) - target
 
@@ -107,7 +110,9 @@ def logistic(logits, target, *, mask=None, reduction="mean"):
 def squared_error(y, target, *, mask=None, reduction="mean"):
     """(y - target)^2, elementwise, with its gradient 2 (y - target).
 
-    y, target: floats of one shape; mask: booleans of that shape.  Returns the loss as a float and the gradient.
+    y, target: floats of one shape; mask: booleans of that shape, False where a number does not count.
+    reduction: "mean" or "sum" over what counts.  Returns the loss as a float and the gradient, of y's shape and dtype.
+    Raises ValueError or TypeError naming the argument that does not fit.
 
     >>> import numpy as np
     >>> squared_error(np.array([1.0, 3.0]), np.array([1.0, 1.0]))

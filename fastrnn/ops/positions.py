@@ -53,7 +53,13 @@ def linear(weights, x, *, layout="tmn", out=None, activation="none"):
 def linear_backward(weights, x, dy, *, layout="tmn", out=None, need_dx=True, need_db=True):
     """The gradients of `linear` without an activation: dx (None without need_dx), dW, db (None without need_db).
 
-    x, layout and out as they were there; dy like y.
+    x, layout and out as they were there; dy like y. dx is like x, dW (n_y, n_x), db (n_y,), all of the weights' dtype.
+    Raises ValueError or TypeError naming the argument that does not fit.
+
+    >>> import numpy as np
+    >>> _, dW, db = linear_backward(pack_linear(np.ones((1, 2))), np.ones((3, 2)), np.ones((3, 1)))
+    >>> dW, db
+    (array([[3., 3.]]), array([3.]))
     """
     backend = _backend.owner("linear", weights)
     out = out or layout
@@ -78,6 +84,10 @@ def loss(kind, x, *, index=None, target=None, scale=1.0):
     Returns (losses (…) in float64, gradient like x).
     "logistic", "squared": elementwise with target like x. Returns (their sum as a float, gradient like x).
     Arguments are taken as checked: for layers.
+
+    >>> import numpy as np
+    >>> loss("squared", np.array([1.0, 3.0]), target=np.array([1.0, 1.0]), scale=0.5)
+    (4.0, array([0., 2.]))
     """
     if kind != "softmax":
         return _elementwise(kind, x, target, scale)
@@ -120,7 +130,13 @@ def _elementwise(kind, x, target, scale):
 def take_rows(table, index, *, layout="tmn"):
     """The rows of table (rows, n) that the integers in `index` name: y (…, n), or (n, …) with layout="nmt".
 
-    index: (T, m) with "tmn", (m, T) with the others, or of any other number of axes.
+    index: (T, m) with "tmn", (m, T) with the others, or of any other number of axes. table: float32 or float64, as is y.
+    Raises TypeError if index is not of integers or table not of floats, ValueError for an index outside the table.
+
+    >>> import numpy as np
+    >>> take_rows(np.array([[0.0, 1.0], [2.0, 3.0]]), [1, 0])
+    array([[2., 3.],
+           [0., 1.]])
     """
     index, order = _indices(index, layout, len(table))
     table = np.ascontiguousarray(_check.floats("table", table))
@@ -130,7 +146,16 @@ def take_rows(table, index, *, layout="tmn"):
 
 
 def add_rows(rows, index, dy, *, layout="tmn", skip=None):
-    """The gradient of the table in take_rows, (rows, n): dy of each position added to its row; none to row `skip`."""
+    """The gradient of the table in take_rows, (rows, n): dy of each position added to its row; none to row `skip`.
+
+    index and layout as they were there; dy like y, float32 or float64, whose dtype the gradient has.
+    Raises ValueError or TypeError naming index, dy or layout if it does not fit.
+
+    >>> import numpy as np
+    >>> add_rows(2, [1, 1], np.ones((2, 3)))
+    array([[0., 0., 0.],
+           [2., 2., 2.]])
+    """
     index, order = _indices(index, layout, rows)
     dy = _check.floats("dy", dy)
     n = dy.shape[0 if layout == "nmt" else -1] if dy.ndim else 0

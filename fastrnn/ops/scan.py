@@ -69,7 +69,14 @@ def scan(kind, inputs, h0=None, *, layout="tmn", out=None):
 def scan_backward(kind, inputs, h, h0=None, dh=None, dlast=None, *, layout="tmn", out=None):
     """The gradients of `scan`: those of its inputs, a tuple or one array as they were, and of h0.
 
-    h as it returned it, dh like h (None is zeros), dlast (m, n) that of the last state.
+    h as it returned it, dh like h (None is zeros), dlast (m, n) that of the last state; all of the inputs' dtype.
+    Raises ValueError or TypeError naming the argument that does not fit.
+
+    >>> import numpy as np
+    >>> inputs = np.full((3, 1, 1), 2.0), np.ones((3, 1, 1))
+    >>> (_, dadd), dh0 = scan_backward("linear", inputs, scan("linear", inputs)[0], dlast=np.ones((1, 1)))
+    >>> dadd.ravel(), dh0
+    (array([4., 2., 1.]), array([[8.]]))
     """
     views = _operands(kind, inputs, layout)
     T, m, n = views[0].shape

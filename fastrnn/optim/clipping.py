@@ -7,7 +7,14 @@ from .arguments import dictionary, floats, number
 
 
 def clip_by_value(gradients, limit):
-    """Return a new dict with every number of `gradients` brought into [−limit, limit]; NaN stays NaN."""
+    """Return a new dict with every number of `gradients` brought into [−limit, limit]; NaN stays NaN.
+
+    gradients: a dict from names to arrays of float32 or float64 of any shape, which the new ones keep · limit: above 0.
+    Raises ValueError or TypeError naming the argument that does not fit.
+
+    >>> clip_by_value({"w": np.array([3.0, -4.0, 0.5])}, 1.0)
+    {'w': array([ 1. , -1. ,  0.5])}
+    """
     limit = number("limit", limit, open_low=True, open_high=False)
     return {name: _like(g, np.clip(floats(f"gradients[{name!r}]", g), -limit, limit))
             for name, g in dictionary("gradients", gradients).items()}
@@ -19,6 +26,7 @@ def clip_by_norm(gradients, max_norm):
     Returns a new dict of arrays of the same dtypes, and the norm before it (a float): the root of the sum of all
     squares, computed in float64.  g = g · min(1, max_norm / norm).  A norm that is NaN or infinite is returned as it is
     and the gradients unscaled, so that the caller can leave out such a step.
+    Raises ValueError or TypeError naming the argument that does not fit; `max_norm` is above 0.
     Source: Pascanu, Mikolov, Bengio, "On the difficulty of training recurrent neural networks", ICML 2013.
 
     >>> clip_by_norm({"w": np.array([3.0, 4.0])}, 1.0)

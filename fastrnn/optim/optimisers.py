@@ -102,6 +102,12 @@ class _Optimiser:
         """Replace the state by what `state_dict` of an optimiser of the same class returned; the arrays are copied.
 
         Raises ValueError or TypeError naming what does not fit; then no state has changed.
+
+        >>> old, new = Adam(), Adam()
+        >>> w = old.step({"w": np.zeros(2)}, {"w": np.ones(2)})
+        >>> new.load_state_dict(old.state_dict())
+        >>> sorted(new.state_dict())
+        ['m/w', 'steps', 'steps/w', 'v/w']
         """
         dictionary("mapping", mapping)
         steps, counts, state = None, {}, {}
@@ -135,6 +141,7 @@ class SGD(_Optimiser):
     v = μ v + g; p = p − η v, or with `nesterov` p = p − η (g + μ v).  With μ = 0: p = p − η g.  `weight_decay` λ adds
     λ p to g.  Source: Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013,
     with η outside of v as in PyTorch.
+    Raises ValueError or TypeError naming the argument that does not fit; `nesterov` needs a momentum above 0.
 
     >>> SGD(lr=0.5).step({"w": np.array([1.0])}, {"w": np.array([0.2])})
     {'w': array([0.9])}
@@ -167,6 +174,11 @@ class Adagrad(_Optimiser):
 
     s = s + g²; p = p − η g / (√s + ε).  `weight_decay` λ adds λ p to g.
     Source: Duchi, Hazan, Singer, "Adaptive Subgradient Methods", JMLR 12, 2011.
+    Raises ValueError or TypeError naming the argument that does not fit.
+
+    >>> adagrad, w, g = Adagrad(lr=0.5), {"w": np.array([1.0])}, {"w": np.array([4.0])}
+    >>> [adagrad.step(w, g)["w"].round(3).item() for _ in range(3)]    # η / √k, as g stays
+    [0.5, 0.646, 0.711]
     """
 
     _slots = ("s",)
@@ -187,6 +199,10 @@ class RMSprop(_Optimiser):
 
     s = α s + (1 − α) g²; p = p − η g / (√s + ε).  `weight_decay` λ adds λ p to g.
     Source: Tieleman, Hinton, "Neural Networks for Machine Learning", lecture 6.5, 2012.
+    Raises ValueError or TypeError naming the argument that does not fit.
+
+    >>> RMSprop(lr=0.1, alpha=0.75).step({"w": np.array([1.0])}, {"w": np.array([4.0])})["w"].round(6)
+    array([0.8])
     """
 
     _slots = ("s",)
@@ -207,6 +223,7 @@ class Adam(_Optimiser):
     m = β₁ m + (1 − β₁) g; v = β₂ v + (1 − β₂) g²; p = p − η m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵏ), v̂ = v / (1 − β₂ᵏ).
     `weight_decay` λ adds λ p to g (`AdamW` is usually the better choice).
     Source: Kingma, Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, algorithm 1.
+    Raises ValueError or TypeError naming the argument that does not fit.
 
     >>> Adam(lr=0.5).step({"w": np.array([1.0])}, {"w": np.array([4.0])})["w"].round(6)
     array([0.5])
@@ -233,6 +250,10 @@ class AdamW(Adam):
 
     p = (1 − η λ) p, then Adam's step without decay.
     Source: Loshchilov, Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, algorithm 2.
+    Raises ValueError or TypeError naming the argument that does not fit.
+
+    >>> AdamW(lr=0.5, weight_decay=0.1).step({"w": np.array([1.0])}, {"w": np.array([4.0])})["w"].round(6)
+    array([0.45])
     """
 
     def __init__(self, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01, *, schedule=None):
