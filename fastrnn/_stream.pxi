@@ -3,6 +3,10 @@
 # Multiply-adds of a step (some ten microseconds) from which other threads get the GIL meanwhile.
 cdef Py_ssize_t _WORTH_RELEASING = 1 << 19
 
+# Ids of a list that a step reads itself.
+cdef enum:
+    _FEW = 64
+
 
 cdef class Stream:
     """Stream(weights, capacity, run, normalise, empty, threads)
@@ -88,6 +92,8 @@ cdef class Stream:
     # What step returns, or None where an argument has another form than C reads.
     cdef object _step(self, object x, object ids, object out):
         cdef Py_buffer views[3]
+        cdef Py_ssize_t few[_FEW]
+        cdef Py_ssize_t k
         cdef int held = 0
         cdef Py_ssize_t rows = self.capacity
         cdef const Py_ssize_t *chosen = NULL
@@ -95,10 +101,19 @@ cdef class Stream:
         cdef fr_status status
         cdef int threads = 1
         cdef char kind = c"f" if self.itemsize == 4 else c"d"
-        if type(x) is not self.array or (ids is not None and type(ids) is not self.array):
+        if type(x) is not self.array or (ids is not None and type(ids) is not self.array and type(ids) is not list):
             return None  # a masked array, say, which has a buffer too
         try:
-            if ids is not None:
+            if type(ids) is list:
+                rows = len(ids)
+                if rows > _FEW:
+                    return None
+                for k in range(rows):
+                    if type(ids[k]) is not int:
+                        return None
+                    few[k] = ids[k]
+                chosen = few
+            elif ids is not None:
                 PyObject_GetBuffer(ids, &views[held], PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
                 held += 1
                 if views[0].ndim != 1 or views[0].itemsize != sizeof(Py_ssize_t) or views[0].format[0] not in (c"l", c"q"):
@@ -127,7 +142,7 @@ cdef class Stream:
                     status = fr_stream_step(live, chosen, rows, views[held - 2].buf, views[held - 1].buf, threads)
                 self.busy = False
             return out if status == FR_OK else None
-        except (TypeError, ValueError, BufferError):
+        except (TypeError, ValueError, BufferError, OverflowError):
             return None  # not a buffer, or not contiguous: normalise says what is wrong, or copies
         finally:
             while held:

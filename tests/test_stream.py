@@ -244,9 +244,19 @@ def test_any_form_of_array(engine, dtype):
     ids = np.array([2, 0, 1])
     crooked = np.zeros(ids.nbytes + 1, np.uint8)[1:].view(ids.dtype)
     crooked[...] = ids
-    for form in (crooked, [2, 0, 1], (2, 0, 1), ids.astype(np.int8), ids.astype(np.uint64), ids.astype(">i4"), ids[::-1].copy()[::-1],
+    for form in (crooked, [2, 0, 1], [np.int64(2), 0, np.int8(1)], (2, 0, 1), ids.astype(np.int8), ids.astype(np.uint64), ids.astype(">i4"), ids[::-1].copy()[::-1],
                  memoryview(ids)):  # fmt: skip
         same(engine, layer.stream(3).step(x[ids], form), wanted[ids])
+
+
+@pytest.mark.parametrize("rows", [0, 1, 63, 64, 65, 100])
+def test_ids_are_an_array_or_a_list(engine, rows):
+    layer = layer_of("GRU", np.dtype("float32"))
+    x, ids = numbers(rows, 5, dtype=np.dtype("float32")), np.random.default_rng(rows).permutation(100)[:rows]
+    one, other = layer.stream(100), layer.stream(100)
+    for _ in range(2):
+        assert np.array_equal(one.step(x, ids), other.step(x, ids.tolist()))
+    assert np.array_equal(one.state, other.state)
 
 
 def test_out(engine, dtype):
@@ -288,6 +298,10 @@ REFUSED = [
     ((X[:2], [1, 4]), ValueError, "ids: expected integers from 0 up to capacity = 4, got 4"),
     ((X[:2], np.array([-1, 0])), ValueError, "ids: expected integers from 0 up to capacity = 4, got -1"),
     ((X[:2], [1.0, 2.0]), TypeError, "ids: expected integers, got float64"),
+    ((X[:2], [True, False]), TypeError, "ids: expected integers, got bool"),
+    ((X[:2], [1, 2**70]), TypeError, "ids: expected integers, got object"),
+    ((X[:2], [1, -1]), ValueError, "ids: expected integers from 0 up to capacity = 4, got -1"),
+    ((X[:2], [1, 2, 3]), ValueError, "x: expected shape (len(ids), n_x) with len(ids) = 3, n_x = 5, got (2, 5)"),
     ((X[:4], np.ones(4, bool)), TypeError, "ids: expected integers, got bool"),
     ((X[:2], [[0, 1]]), ValueError, "ids: expected shape (rows,), got (1, 2)"),
     ((X[:1], 0), ValueError, "ids: expected shape (rows,), got ()"),
