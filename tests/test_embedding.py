@@ -107,7 +107,12 @@ def test_any_integers(engine, dtype):
     (lambda: Embedding(5, 3).backward(None, None), ValueError, "tape"),
     (lambda: ops.take_rows(np.ones((5, 3)), [5]), ValueError, "index"),
     (lambda: ops.take_rows(np.ones((5, 3)), [0.5]), TypeError, "index"),
-    (lambda: ops.add_rows(5, [1], np.ones((2, 3))), ValueError, "dy"),
+    (lambda: ops.take_rows(np.ones(5), [0]), ValueError, "table"), (lambda: ops.take_rows(np.ones((5, 0)), [0]), ValueError, "table"),
+    (lambda: ops.take_rows(np.ones((1, 5, 3)), [0]), ValueError, "table"), (lambda: ops.take_rows(None, [0]), TypeError, "table"),
+    (lambda: ops.take_rows(np.ones((5, 3)), [0], layout="no"), ValueError, "layout"),
+    (lambda: ops.add_rows(5, [1], np.ones((2, 3))), ValueError, "dy"), (lambda: ops.add_rows(5, [1], np.ones((1, 0))), ValueError, "dy"),
+    (lambda: ops.add_rows(5.0, [1], np.ones((1, 3))), TypeError, "rows"),
+    (lambda: ops.add_rows("5", [1], np.ones((1, 3))), TypeError, "rows"),
 ])
 def test_wrong_arguments(call, error, name):
     with pytest.raises(error, match=f"^{name}: "):

@@ -389,3 +389,12 @@ def test_a_stream_has_the_options(engine, kind):
     y, last = layer(inputs())
     stream = layer.stream(M)
     assert same(np.stack([stream.step(step) for step in inputs()]), y) and same(stream.state, last)
+
+
+@pytest.mark.parametrize("kind", [fastrnn.RNN, fastrnn.LSTM, fastrnn.GRU, lambda *n, **given: fastrnn.GRU(*n, reset_after=False, **given)])
+def test_nothing_comes_through_a_bound(engine, dtype, kind):
+    layer = kind(2, 5, clip=0.5, dtype=dtype, seed=0)
+    layer.update({"bias_ih_l0": np.full_like(layer.parameters()["bias_ih_l0"], 9)})  # all that is summed up is above it
+    _, state, tape = layer.forward(np.ones((1, 2, 2), dtype))
+    dx, _, gradients = layer.backward(np.full((1, 2, 5), np.inf, dtype), tape)
+    assert not dx.any() and not gradients["bias_hh_l0"].any()

@@ -21,7 +21,7 @@ class Embedding(Layer):
     x: integers from 0 to num_embeddings - 1, (T, m), or (m, T) with the layouts "mtn" and "nmt", or of any other number
     of axes.  y, of `dtype`: (T, m, embedding_dim), (m, T, embedding_dim) or (embedding_dim, m, T), as `layout` says.
     Parameter weight (num_embeddings, embedding_dim), drawn from the normal distribution with `seed`.  The row
-    `padding_idx` starts as zeros and gets no gradient.
+    `padding_idx` starts as zeros and gets no gradient.  Raises ValueError or TypeError naming what does not fit.
 
     >>> import numpy as np
     >>> layer = Embedding(27, 4, seed=0)

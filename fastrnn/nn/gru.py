@@ -30,7 +30,7 @@ class GRU(_Recurrent):
         weight_dropout     of the elements of W_hh, one mask a `forward` (Merity et al. 2018)
         merge              of two directions: "concat", "sum", "mul", "ave"; but for "concat", y has D = 1
 
-    Cho et al. (2014), reset_after=False; the other form is cuDNN's.
+    Cho et al. (2014), reset_after=False; the other form is cuDNN's.  Raises ValueError or TypeError naming what does not fit.
 
     >>> import numpy as np
     >>> layer = GRU(3, 5, bidirectional=True, seed=0)

@@ -49,7 +49,7 @@ class Linear(_Affine):
     x (..., in_features) and y (..., out_features), of `dtype`; with layout="nmt" the features come first:
     x (in_features, ...).  Parameters weight (out_features, in_features), bias (out_features,); both start as
     U(-1/sqrt(in_features), 1/sqrt(in_features)) drawn from `seed`.  What `forward` keeps refers to x: x must not be
-    changed before `backward`.
+    changed before `backward`.  Raises ValueError or TypeError naming what does not fit.
 
     >>> import numpy as np
     >>> layer = Linear(3, 2, seed=0)

@@ -35,7 +35,7 @@ class LSTM(_Recurrent):
         weight_dropout     of the elements of W_hh, one mask a `forward` (Merity et al. 2018)
         merge              of two directions: "concat", "sum", "mul", "ave"; but for "concat", y has D = 1
 
-    Hochreiter and Schmidhuber (1997) with the forget gate of Gers et al. (2000).
+    Hochreiter and Schmidhuber (1997) with the forget gate of Gers et al. (2000).  Raises ValueError or TypeError naming what does not fit.
 
     >>> import numpy as np
     >>> layer = LSTM(3, 5, seed=0)

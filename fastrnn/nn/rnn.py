@@ -26,7 +26,7 @@ class RNN(_Recurrent):
         weight_dropout     of the elements of W_hh, one mask a `forward` (Merity et al. 2018)
         merge              of two directions: "concat", "sum", "mul", "ave"; but for "concat", y has D = 1
 
-    Elman, Finding structure in time (1990).
+    Elman, Finding structure in time (1990).  Raises ValueError or TypeError naming what does not fit.
 
     >>> import numpy as np
     >>> layer = RNN(3, 5, seed=0)

@@ -61,6 +61,7 @@ class LinearRecurrence(_Scan):
 
     a, b and h have n = hidden_size features and the shape that `layout` says, (T, m, n) by default, or no axis m for one
     sequence; states are (1, m, n), or (1, n).  Passing a state on, a sequence in chunks has the bits of the whole.
+    Raises ValueError or TypeError naming what does not fit.
 
     >>> import numpy as np
     >>> h, state = LinearRecurrence(1)(np.full((3, 1), 2, np.float32), np.ones((3, 1), np.float32))
@@ -173,6 +174,7 @@ class minGRU(_Gated):
 
     x (T, m, input_size), y (T, m, hidden_size), or in another `layout`, or without the axis m for one sequence.  The
     rows of weight_ih_l0 and bias_ih_l0 are z, then h; both start as U(-1/sqrt(input_size), 1/sqrt(input_size)).
+    Raises ValueError or TypeError naming what does not fit.
 
         z = sigmoid(W_z x + b_z)      h' = (1 - z) h + z (W_h x + b_h)
 
@@ -188,7 +190,7 @@ class minGRU(_Gated):
 class minLSTM(_Gated):
     """The minimal LSTM of Feng et al., "Were RNNs all we needed?" (2024): gates that see x alone and sum to 1.
 
-    Shapes as for minGRU.  The rows of weight_ih_l0 and bias_ih_l0 are f, i, then h.
+    Shapes and errors as for minGRU.  The rows of weight_ih_l0 and bias_ih_l0 are f, i, then h.
 
         f = sigmoid(W_f x + b_f)    i = sigmoid(W_i x + b_i)      h' = f / (f + i) h + i / (f + i) (W_h x + b_h)
 

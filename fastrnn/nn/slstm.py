@@ -20,7 +20,7 @@ class sLSTM(_Recurrent):
     3 * hidden_size): c, n and m of every unit side by side, n >= 0, and zeros are a state that remembers nothing; y (T,
     m, D * hidden_size), all of `dtype`.  Cells of each step (return_cells, dcells) have 3 * hidden_size for a direction
     too.  `layout`, initial weights, `seed`, `dropout`, `recurrent_dropout`, `weight_dropout` and `merge` are as in
-    LSTM; clip, layer_norm and zoneout are refused.
+    LSTM; clip, layer_norm and zoneout are refused.  Raises ValueError or TypeError naming what does not fit.
 
     >>> import numpy as np
     >>> layer = sLSTM(3, 5, seed=0)

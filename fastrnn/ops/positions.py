@@ -131,15 +131,18 @@ def take_rows(table, index, *, layout="tmn"):
     """The rows of table (rows, n) that the integers in `index` name: y (…, n), or (n, …) with layout="nmt".
 
     index: (T, m) with "tmn", (m, T) with the others, or of any other number of axes. table: float32 or float64, as is y.
-    Raises TypeError if index is not of integers or table not of floats, ValueError for an index outside the table.
+    Raises ValueError or TypeError naming the argument that does not fit.
 
     >>> import numpy as np
     >>> take_rows(np.array([[0.0, 1.0], [2.0, 3.0]]), [1, 0])
     array([[2., 3.],
            [0., 1.]])
     """
+    table = _check.floats("table", table)
+    if table.ndim != 2 or not table.size:
+        raise ValueError(f"table: expected shape (rows, n), both at least 1, got {table.shape}")
     index, order = _indices(index, layout, len(table))
-    table = np.ascontiguousarray(_check.floats("table", table))
+    table = np.ascontiguousarray(table)
     y, view = _new(index.shape, table.shape[1], layout, table.dtype)
     _backend.active().take_rows(order, table, view, _backend.get_num_threads())
     return y
@@ -149,19 +152,21 @@ def add_rows(rows, index, dy, *, layout="tmn", skip=None):
     """The gradient of the table in take_rows, (rows, n): dy of each position added to its row; none to row `skip`.
 
     index and layout as they were there; dy like y, float32 or float64, whose dtype the gradient has.
-    Raises ValueError or TypeError naming index, dy or layout if it does not fit.
+    Raises ValueError or TypeError naming the argument that does not fit.
 
     >>> import numpy as np
     >>> add_rows(2, [1, 1], np.ones((2, 3)))
     array([[0., 0., 0.],
            [2., 2., 2.]])
     """
+    if isinstance(rows, (bool, np.bool_)) or not isinstance(rows, (int, np.integer)):
+        raise TypeError(f"rows: expected an integer, got {type(rows).__name__}")
     index, order = _indices(index, layout, rows)
     dy = _check.floats("dy", dy)
     n = dy.shape[0 if layout == "nmt" else -1] if dy.ndim else 0
-    shape = _shape(index.shape, n, layout)
-    if dy.shape != shape or not n:
-        raise ValueError(f"dy: expected shape {shape}, got {dy.shape}")
+    shape = _shape(index.shape, n or "n", layout)
+    if dy.shape != shape:
+        raise ValueError(f"dy: expected shape {shape}, n at least 1, got {dy.shape}")
     if skip is not None:
         order = np.where(order == skip, -1, order)
     table = np.empty((rows, n), dy.dtype)
@@ -171,7 +176,8 @@ def add_rows(rows, index, dy, *, layout="tmn", skip=None):
 
 def _indices(index, layout, rows):
     """index as it came, and (T, m), contiguous."""
-    index = np.asarray(index)
+    permutation(layout)  # even where nothing has it
+    index = _check.as_array("index", index)
     if index.dtype.kind not in "iu":
         raise TypeError(f"index: expected integers, got {index.dtype}")
     if index.size and (index.min() < 0 or index.max() >= rows):
