@@ -1,5 +1,7 @@
 """Checks of arguments, and the one style of message: `x: expected …, got …`."""
 
+import operator
+
 import numpy as np
 
 FLOAT32 = np.dtype("float32")
@@ -17,6 +19,14 @@ def as_array(name, value):
     except (ValueError, TypeError, RuntimeError) as error:
         # ragged lists, and foreign tensors that refuse to become arrays
         raise TypeError(f"{name}: expected an array, got {type(value).__name__} ({error})") from error
+
+
+def integer(name, value):
+    """`value` as an int; no booleans."""
+    try:
+        return operator.index(None if isinstance(value, (bool, np.bool_)) else value)
+    except TypeError:
+        raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
 
 
 def floats(name, value, dtype=None):

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from fastrnn import nn
-from fastrnn.nn import logistic, softmax_cross_entropy, squared_error
+from fastrnn.nn import Embedding, logistic, softmax_cross_entropy, squared_error
 
 
 def numbers(seed, *shape):
@@ -165,11 +164,11 @@ def crooked(array):
 def test_arrays_may_be_misaligned(engine):
     scores, index, one_hot = np.arange(6.0).reshape(2, 3), np.array([0, 1]), np.eye(3)[:2]
     for call, given in (
-        (nn.softmax_cross_entropy, (scores, index)), (nn.softmax_cross_entropy, (scores, one_hot)),
-        (nn.squared_error, (scores, one_hot)), (nn.logistic, (scores, one_hot)),
+        (softmax_cross_entropy, (scores, index)), (softmax_cross_entropy, (scores, one_hot)),
+        (squared_error, (scores, one_hot)), (logistic, (scores, one_hot)),
     ):  # fmt: skip
         wanted, gradient = call(*given)
         found, ours = call(*map(crooked, given))
         assert found == wanted and np.array_equal(ours, gradient)
-    table = nn.Embedding(4, 2, seed=0)
+    table = Embedding(4, 2, seed=0)
     assert np.array_equal(table(crooked(index[None])), table(index[None]))

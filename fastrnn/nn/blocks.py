@@ -64,5 +64,5 @@ class Block:
         dW_a = g.dW_a if factors is None else g.dW_a * factors
         if len(self.names) == 4 and not g.extras:
             return zip(self.names.values(), (g.dW_x, dW_a, g.db_x, g.db_a))
-        found = {"W_x": g.dW_x, "W_a": dW_a, "b_x": g.db_x, "b_a": g.db_a, **g.extras}
+        found = {**g.named(), "W_a": dW_a}
         return [(name, found[role]) for role, name in self.names.items()]

@@ -2,7 +2,7 @@
 import numpy as np
 
 from .. import ops
-from .axes import SHAPE
+from .axes import SHAPE, with_m, without_m
 from .layer import Layer, count, floats, pick_dtype, pick_layout, uniform
 from .linear import _Affine, tape_of
 
@@ -28,15 +28,13 @@ class _Scan(Layer):
         if x.ndim not in (2, 3) or x.shape[0 if self.layout == "nmt" else -1] != n:
             raise ValueError(f"{name}: expected shape {SHAPE[self.layout]} with n = {n}, or without m for one sequence, "
                              f"got {x.shape}")
-        if x.ndim == 3:
-            return x, False
-        return (x[None] if self.layout == "mtn" else x[:, None]), True
+        return with_m(name, x, self.layout)
 
     def _batch(self, x):
         return x.shape[0 if self.layout == "mtn" else 1]
 
     def _squeezed(self, x, single):
-        return x[:, 0] if single and self.layout != "mtn" else x[0] if single else x
+        return without_m(x, self.layout) if single else x
 
     def _state(self, name, state, m, single):
         """A state (1, m, n), or (1, n) of one sequence, as (m, n)."""

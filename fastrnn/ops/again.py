@@ -34,8 +34,7 @@ class Again:
         """As `backward`."""
         if dy is not None and dcells is None and self.layouts[0] == self.layouts[1]:
             given = dstate if dstate is None else tuple([part[None] for part in dstate])
-            g = accumulate
-            sums = None if g is None else {"W_x": g.dW_x, "W_a": g.dW_a, "b_x": g.db_x, "b_a": g.db_a, **g.extras}
+            sums = None if accumulate is None else accumulate.named()
             found = self._quick.backward([tape], dy, need_dx, given, out, sums)
             if found is not None:
                 dx, first, sums = found

@@ -159,8 +159,7 @@ def add_rows(rows, index, dy, *, layout="tmn", skip=None):
     array([[0., 0., 0.],
            [2., 2., 2.]])
     """
-    if isinstance(rows, (bool, np.bool_)) or not isinstance(rows, (int, np.integer)):
-        raise TypeError(f"rows: expected an integer, got {type(rows).__name__}")
+    rows = _check.integer("rows", rows)
     index, order = _indices(index, layout, rows)
     dy = _check.floats("dy", dy)
     n = dy.shape[0 if layout == "nmt" else -1] if dy.ndim else 0

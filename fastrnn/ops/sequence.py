@@ -35,6 +35,10 @@ class Gradients(NamedTuple):
     db_a: np.ndarray
     extras: dict
 
+    def named(self):
+        """Those of parameters, by what ops calls them."""
+        return {"W_x": self.dW_x, "W_a": self.dW_a, "b_x": self.db_x, "b_a": self.db_a, **self.extras}
+
     def of(self, k):
         """Those of parameters in call k of `backward_many`."""
         extras = {name: array[k] for name, array in self.extras.items()}

@@ -1,7 +1,6 @@
 """Streams: live states of a stack of layers, that step together or apart; checks and memory above either backend."""
 
 import functools
-import operator
 from collections import Counter
 
 import numpy as np
@@ -31,10 +30,7 @@ def stream(weights, capacity=1, *, zoneout=None):
     """
     stack = tuple(weights) if isinstance(weights, (tuple, list)) else (weights,)
     backend = _check_stack(stack)
-    try:
-        capacity = operator.index(None if isinstance(capacity, (bool, np.bool_)) else capacity)
-    except TypeError:
-        raise TypeError(f"capacity: expected an integer, got {type(capacity).__name__}") from None
+    capacity = _check.integer("capacity", capacity)
     if not 0 <= capacity < 2**48:  # more than a machine can address
         raise ValueError(f"capacity: expected an integer from 0 up to 2**48, got {capacity}")
     if isinstance(zoneout, (tuple, list)):
