@@ -5,7 +5,7 @@
  *
  *     fr_arena room = {NULL, 0};
  *     lay_out(&room, ...);                     counts: room.used
- *     room = (fr_arena){fr_alloc(room.used), 0};
+ *     room = (fr_arena){fr_room(room.used), 0};
  *     if (!room.base) return FR_NO_MEMORY;
  *     lay_out(&room, ...);                     places
  */
@@ -19,6 +19,8 @@
 /* 64-byte aligned, uninitialised; NULL when there is none.  Zero bytes give a block too,
  * so that NULL always means failure.  Any thread may free what another has allocated. */
 FR_HIDDEN void *fr_alloc(size_t bytes);
+/* The same of memory that goes back before the call ends: where little is asked for, a small call needs it in no time. */
+FR_HIDDEN void *fr_room(size_t bytes);
 FR_HIDDEN void fr_free(void *block);
 
 typedef struct {
