@@ -107,7 +107,7 @@ cdef int _check(fr_status status) except -1:
 
 # The buffers of one call.  They are held while C runs, so that no array is resized or freed under it.
 cdef struct Held:
-    Py_buffer views[48]  # the most that a call has: 43, of a backward with all extras in two directions under masks
+    Py_buffer views[88]  # the most that a call has: 86, of 16 forward side by side, each with masks, lengths and reset of its own
     int count
 
 

@@ -80,6 +80,90 @@ def test_plain_passes_run_together_with_the_bits_of_separate_calls(engine, kind,
     assert same(copy.deepcopy(ensemble)(x)[0], ensemble(x)[0])
 
 
+def steps(ensemble, x, dy, state=None, dstate=None, **asked):
+    """An ensemble's call, and a step of its training."""
+    y, last, tape = ensemble.forward(x, state, **asked)
+    assert same(y, ensemble(x, state, **asked)[0])
+    return y, last, *ensemble.backward(dy, tape, dstate), tape
+
+
+def apart(ours, xs, dys, states=None, dstates=None, **asked):
+    """The same of its layers, one after the other."""
+    none = [None] * len(ours)
+    runs = [layer.forward(x, state, **asked) for layer, x, state in zip(ours, xs, states or none)]
+    back = [layer.backward(dy, run[2], d) for layer, dy, run, d in zip(ours, dys, runs, dstates or none)]
+    last, first = stacked([run[1] for run in runs]), stacked([one[1] for one in back])
+    grads = {name: np.stack([one[2][name] for one in back]) for name in back[0][2]}
+    return np.stack([run[0] for run in runs]), last, np.stack([one[0] for one in back]), first, grads
+
+
+def assert_same_steps(found, expected):
+    for ours, theirs in zip(found[:4], expected):
+        assert same(ours, theirs)
+    assert list(found[4]) == list(expected[4])
+    assert all(same(found[4][name], expected[4][name]) for name in expected[4])
+
+
+@each_kind
+@each_layout
+def test_lengths_reset_and_states_run_together_too(engine, kind, layout):
+    ours = layers(kind, layout=layout)
+    xs = [inputs(layout) * (1 + k) for k in range(K)]
+    reset = np.zeros((T, M), bool)
+    reset[[2, 3], [0, 1]] = True
+    asked = {"lengths": np.array([4, 0, T]), "reset": reset if layout == "tmn" else np.ascontiguousarray(reset.T)}
+    dys = numbers(3, K, *ours[0](xs[0])[0].shape)
+    states, ends = ([initial(layer, seed=seed + k) for k, layer in enumerate(ours)] for seed in (7, 70))
+    found = steps(Ensemble(ours), np.stack(xs), dys, stacked(states), stacked(ends), **asked)
+    assert_same_steps(found, apart(ours, xs, dys, states, ends, **asked))
+    assert bool(found[5].together) == (engine != "numpy")
+
+
+@each_kind
+@each_layout
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_quicker_way_has_the_bits_of_the_longer(engine, kind, layout, shared):
+    ensemble = Ensemble(layers(kind, layout=layout, zoneout=0.0))
+    x = inputs(layout) if shared else np.stack([inputs(layout) * (1 + k) for k in range(K)])
+    dy, last = numbers(3, *ensemble(x)[0].shape), ensemble(x)[1]
+    quick = steps(ensemble, x, dy, last, last)
+    (level,) = ensemble._climbed()
+    assert level.plain is not None
+    level.plain = None
+    assert_same_steps(quick, steps(ensemble, x, dy, last, last))
+
+
+def test_more_layers_than_the_quicker_way_takes(engine):
+    ours = [make("lstm", seed=seed) for seed in range(17)]
+    x, ensemble = inputs(), Ensemble(ours)
+    dys = numbers(3, 17, *ours[0](x)[0].shape)
+    assert ensemble._climbed()[0].plain is None and Ensemble(ours[1:])._climbed()[0].plain is not None
+    assert_same_steps(steps(ensemble, x, dys), apart(ours, [x] * 17, dys))
+
+
+def test_arguments_that_only_the_longer_way_reads(engine):
+    ours = layers("lstm")
+    ensemble, xs, asked = Ensemble(ours), [inputs() * (1 + k) for k in range(K)], {"lengths": [4, 0, T]}
+    states = [initial(layer, seed=7 + k) for k, layer in enumerate(ours)]
+    state, dys = stacked(states), numbers(3, K, T, M, N_A)
+    reset = [[t == 2] * M for t in range(T)]
+    expected = apart(ours, xs, dys, states, states, reset=np.array(reset), **asked)
+    for x, given, dy in [
+        (np.stack(xs).tolist(), state, dys),
+        (np.stack(xs), [part.tolist() for part in state], dys),
+        (np.stack(xs)[:, ::-1][:, ::-1], list(state), dys.tolist()),
+        (np.asfortranarray(np.stack(xs)), [np.asfortranarray(part) for part in state], np.asfortranarray(dys)),
+    ]:
+        assert_same_steps(steps(ensemble, x, dy, given, given, reset=reset, **asked), expected)
+
+
+def test_each_layers_own_zoneout(engine):
+    ours, x = [make("lstm", seed=k, zoneout=0.3 * k) for k in range(K)], inputs()
+    assert same(Ensemble(ours)(x)[0], np.stack([layer(x)[0] for layer in ours]))
+    given = {"lengths": np.array([4, 0, T])}
+    assert same(Ensemble(ours)(x, **given)[0], np.stack([layer(x, **given)[0] for layer in ours]))
+
+
 def test_an_lstms_cells(engine):
     ours = layers("lstm")
     ensemble = Ensemble(ours)

@@ -373,4 +373,14 @@ def test_what_an_empty_object_gives():
     with pytest.raises(ValueError, match="expected a filled tape"):
         plain.backward([core.Tape.__new__(core.Tape)], x, True)
     with pytest.raises(RuntimeError, match="made once"):
-        plain.__init__(plain.weights, plain.runs, (0, 1, 2), np.empty, x.dtype, lambda: 1, [{}])
+        plain.__init__(plain.weights, plain.runs, (0, 1, 2), np.empty, x.dtype, lambda: 1, False, [{}])
+
+
+def test_what_can_not_go_side_by_side():
+    core = pytest.importorskip("fastrnn._core")
+    with fastrnn.backend("native"):
+        plain = quick(fastrnn.RNN(3, 5))
+    own = (0, 1, 2), np.empty, np.dtype(np.float32), lambda: 1
+    for count, apart, names in [(17, True, [{}]), (2, False, [{}]), (2, True, [{}, {}])]:
+        with pytest.raises(ValueError, match="^fastrnn: expected"):
+            core.Training(plain.weights[:1] * count, [None] * count, *own, apart, names)

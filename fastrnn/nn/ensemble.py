@@ -58,6 +58,9 @@ class Ensemble:
 
     def __call__(self, x, state=None, lengths=None, reset=None, return_cells=False):
         """Run all layers for evaluation; see the call of one."""
+        if not return_cells and (quick := self._quick(False)) is not None:
+            if (found := quick.plain(x, self._straight(state), lengths, reset)) is not None:
+                return found[0], self._given([found[1]])
         x, state = self._x(x), self._states("state", state)
         if self._is_plain(False, lengths is None and reset is None and not return_cells):
             return self._together(x, state, False)[:2]
@@ -66,6 +69,11 @@ class Ensemble:
 
     def forward(self, x, state=None, lengths=None, reset=None, checkpoint=None):
         """Run all layers for training: as the call, and returns (y, state, tape); leave x as it is until backward."""
+        if checkpoint is None and (quick := self._quick(True)) is not None:
+            if (found := quick.plain.forward(x, self._straight(state), lengths, reset)) is not None:
+                y, end, tapes = found
+                tape = Tape(self, tapes[0].T, tapes[0].m, False, [(quick, (tapes, None))])
+                return y, self._given([end]), EnsembleTape(self, together=tape)
         x, state = self._x(x), self._states("state", state)
         if self._is_plain(True, lengths is None and reset is None and checkpoint is None):
             y, state, tape = self._together(x, state, True)
@@ -80,6 +88,8 @@ class Ensemble:
         if not isinstance(tape, EnsembleTape) or tape.ensemble is not self:
             raise ValueError(f"tape: expected what forward of this ensemble returned, got {type(tape).__name__}"
                              + (" of another one" if isinstance(tape, EnsembleTape) else ""))
+        if tape.together and dcells is None and (found := self._quick_back(tape.together, dy, dstate, need_dx)) is not None:
+            return found
         dy, dstate, dcells = self._apart("dy", dy), self._states("dstate", dstate), self._apart("dcells", dcells)
         if tape.together:
             return self._back(tape.together, dy, dstate, dcells, need_dx)
@@ -118,8 +128,38 @@ class Ensemble:
             made = [Level([layer._blocks[k] for layer in self.layers], [layer._weights(k) for layer in self.layers],
                           [layer._evaluation[k] for layer in self.layers], layouts[k:k + 2], None, 0.0)
                     for k in range(first.num_layers)]
+            for level in made:
+                level.prepare()
             self._levels = backend, [list(layer._packs) for layer in self.layers], made
         return self._levels[2]
+
+    def _quick(self, training):
+        """The one level there is, if the layers can run together and it has a quicker way through ops."""
+        first = self.layers[0]
+        if first.num_layers > 1 or not self._is_plain(training, True):
+            return None
+        level = self._climbed()[0]
+        return None if level.plain is None else level
+
+    def _quick_back(self, tape, dy, dstate, need_dx):
+        """As `_back`, or None where it has to be that."""
+        self.layers[0]._check_back(tape, None)
+        level, kept = tape.levels[0]
+        if level.plain is None or len(tape.levels) > 1:
+            return None
+        found = level.plain.backward(kept[0], dy, need_dx, self._straight(dstate))
+        if found is not None:
+            tape.levels = []
+            found = found[0], self._given([found[1]]), found[2]
+        return found
+
+    def _straight(self, state):
+        """`state` of layers that are one level, as that has it; or what no quicker way takes."""
+        if state is None:
+            return None
+        parts = state if self.layers[0]._pair else (state,)
+        whole = type(parts) in (tuple, list) and all([type(part) is np.ndarray and part.shape[1:2] == (1,) for part in parts])
+        return tuple([part[:, 0] for part in parts]) if whole else ()
 
     def _together(self, x, state, training):
         """Return y, the last state and the tape or None, as a layer's `_run`, with K in front."""

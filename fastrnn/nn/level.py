@@ -72,9 +72,10 @@ class Level:
     def prepare(self):
         """Make `plain`, if nothing here forbids it: a quicker way for arguments that fit as they are, see ops.training.  The
         noise of a level that stands is what is expected of it."""
-        if self._beside and self.layouts[0] == self.layouts[1]:
-            names = [block.names for block in self.blocks]
-            self.plain = ops.training(self._group, self.layouts[1], names, self.noise[0].zoneout)
+        if (self._beside or not self.merge) and self.layouts[0] == self.layouts[1]:
+            names = [block.names for block in (self.blocks if self.merge else self.blocks[:1])]
+            zoneouts = [each.zoneout for each in self.noise]
+            self.plain = ops.training(self._group, self.layouts[1], names, zoneouts, apart=not self.merge)
 
     def backward(self, kept, dy, dstate, dcells, need_dx):
         """Return dx or None, the gradient of the first state, and those of the parameters by name."""
@@ -82,7 +83,8 @@ class Level:
         if self.plain is not None and dy is not None and dcells is None:
             found = self.plain.backward(tapes, turned(dy, layout), need_dx, dstate)
             if found is not None:
-                return self._below_too(None if found[0] is None else turned(total(found[0]), layout)), *found[1:]
+                dx = found[0] if found[0] is None or not self.merge else total(found[0])
+                return self._below_too(None if dx is None else turned(dx, layout)), *found[1:]
         if self.merge and len(self.blocks) == 2:
             dy = split(self.merge, dy, factors)
         g = ops.backward_many(

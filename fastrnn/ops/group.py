@@ -31,16 +31,23 @@ class Group:
         self.runs = tuple(PLAIN_REVERSED if each else None for each in self.reverse)
 
 
-def training(group, layout, names, zoneout=None):
-    """A quicker `forward_many` with beside=True and `backward_many`, of one or two weights.
+def training(group, layout, names, zoneouts=None, apart=False):
+    """A quicker `forward_many`, with beside=True unless `apart`, and `backward_many`; None for more weights than it takes.
 
     Where it can't read an argument as it is, it does nothing and gives None. Called with (x, state, lengths, reset) it
-    returns y and the states, `zoneout`, a number or None, being that of all calls; forward(x, state, lengths, reset, masks)
-    also tapes, masks being None or for each (drop, keep_a, keep_c), and then no other zoneout; backward(tapes, dy, need_dx,
-    dstate) a list of dx (or None), the states' gradients, and a dict of the parameters', called as in `names`.
+    returns y and the states, `zoneouts`, a number or None for each, being those of the calls; forward(x, state, lengths,
+    reset, masks) also tapes, masks being None or for each (drop, keep_a, keep_c), and then no other zoneout;
+    backward(tapes, dy, need_dx, dstate) a list of dx (or None), apart one array of all, the states' gradients, and a dict of
+    the parameters', called as in `names`, which has a dict for each of the weights, or one for all that are apart.
     """
-    first, own = group.weights[0], (np.empty, group.dtype, _backend.get_num_threads, names)
-    runs = [check_run(first, group.dtype, 0, 0, layout, None, None, each, None, zoneout) for each in group.reverse]
+    first, count = group.weights[0], len(group.weights)
+    if count > group.backend.Training.most:
+        return None
+    own = np.empty, group.dtype, _backend.get_num_threads, apart, names
+    runs = [
+        check_run(first, group.dtype, 0, 0, layout, None, None, reverse, None, zoneout)
+        for reverse, zoneout in zip(group.reverse, zoneouts or [None] * count)
+    ]
     return group.backend.Training(group.weights, runs, permutation(layout), *own)
 
 

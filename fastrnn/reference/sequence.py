@@ -230,11 +230,13 @@ def _steps(array, k, n):
 class Evaluation:
     """A quicker way through `forward_many` for arguments that can be read as they are: here there is none.
 
-    `weights` run side by side over x as `runs` say; x and y have the axes `order` as time-major ones.
+    `weights` run side by side over x as `runs` say; x and y have the axes `order` as time-major ones, or `apart` one in front.
     Called with x and what else may be asked for it returns (y, states), or None where the caller has to take the other way.
     """
 
-    def __init__(self, weights, runs, order, empty, dtype, threads):
+    most = 16  # weights, as there
+
+    def __init__(self, weights, runs, order, empty, dtype, threads, apart):
         pass
 
     def __call__(self, x, state=None, lengths=None, reset=None):
@@ -244,7 +246,7 @@ class Evaluation:
 class Training(Evaluation):
     """Likewise for calls that train: forward gives (y, states, tapes), backward (dx, states, gradients), or None as here."""
 
-    def __init__(self, weights, runs, order, empty, dtype, threads, names):
+    def __init__(self, weights, runs, order, empty, dtype, threads, apart, names):
         pass
 
     def forward(self, x, state=None, lengths=None, reset=None, masks=None, out=None, keep=True):
