@@ -26,6 +26,7 @@ from bench.peers.turns import Turns, failed
 
 ABSENT, WRONG = "not there", "wrong"
 CHECKPOINT = 10
+ENSEMBLE_STEPS = (100, 10, 1)  # the shorter the call, the more of it is what an ensemble does once
 # memory that is freed goes back to the system at once, else what follows would seem to need none
 RETURNING = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 
@@ -225,12 +226,12 @@ def pool_row(seconds):
     return compared("pool", "step", *make_pool(), seconds, least=4.0)
 
 
-def ensemble_row(work, seconds):
-    apart, together = make_ensemble(work)
-    wrong = check(flat(together()), lambda: stacked(apart()), 64 + 800)
+def ensemble_row(work, T, seconds):
+    apart, together = make_ensemble(work, T=T)
+    wrong = check(flat(together()), lambda: stacked(apart()), 64 + 8 * T)
     if wrong:
         return row("ensemble", work, verdict=WRONG, note=wrong)
-    return compared("ensemble", work, apart, together, seconds, least=1.5)
+    return {**compared("ensemble", work, apart, together, seconds, least=1.5), "note": f"T = {T}"}
 
 
 def bidirectional_row(seconds):
@@ -309,7 +310,7 @@ def measure(only, sizes, seconds, rounds=3, say=lambda line: None):
     if "pool" in only:
         add(pool_row(seconds))
     if "ensemble" in only:
-        add(*(ensemble_row(work, seconds) for work in ("training", "inference")))
+        add(*(ensemble_row(work, T, seconds) for T in ENSEMBLE_STEPS for work in ("training", "inference")))
     if "bidirectional_call" in only:
         add(bidirectional_row(seconds))
     return rows
