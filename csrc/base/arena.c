@@ -36,7 +36,7 @@ static atomic_uint turn, places = FEW; /* how many of `kept` are used */
 static atomic_uint used;               /* keepable blocks that are with their users */
 
 /* What a small call works in is always this large, and waits apart from other blocks, a place for each thread: what one core has
- * in its caches another one would have to fetch.  malloc would take a tenth of the shortest calls, and merge now and then what
+ * in its caches another one would have to fetch.  malloc would take 7 % of the shortest calls, and merge now and then what
  * it has been given back. */
 #define ROOM (SMALLEST - 1)
 #define ROOMS 16
