@@ -131,8 +131,7 @@ class _Recurrent(Layer):
         step, laid out as y; two directions stand side by side in it, whatever `merge` is.
         """
         if self.num_layers == 1 and not return_cells:
-            levels, given = self._levels, state if state is None or self._pair else (state,)
-            plain = (levels[1] if levels and levels[0] is ops.active() else self._standing())[0].plain
+            plain, given = self._standing()[0].plain, state if state is None or self._pair else (state,)
             if plain is not None and (found := plain(x, given, lengths, reset)) is not None:
                 return found if self._pair else (found[0], found[1][0])
         if return_cells and not self._pair:
