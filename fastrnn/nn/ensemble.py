@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from .. import ops
-from .axes import SHAPE, laid, turned
+from .axes import SHAPE, check_lengths, check_reset, laid, turned
 from .layer import check_mapping, plain
 from .level import Level
 from .recurrent import Tape, _Recurrent
@@ -58,25 +58,17 @@ class Ensemble:
 
     def __call__(self, x, state=None, lengths=None, reset=None, return_cells=False):
         """Run all layers for evaluation; see the call of one."""
-        if not return_cells and (quick := self._quick(False)) is not None:
-            if (found := quick.plain(x, self._straight(state), lengths, reset)) is not None:
-                return found[0], self._given([found[1]])
         x, state = self._x(x), self._states("state", state)
-        if self._is_plain(False, lengths is None and reset is None and not return_cells):
-            return self._together(x, state, False)[:2]
+        if not return_cells and self._fit_together(False):
+            return self._together(x, state, lengths, reset, False)[:2]
         return _stacked(self._each("__call__", self._xs(x), _split(state, len(self)), lengths=lengths, reset=reset,
                                    return_cells=return_cells))
 
     def forward(self, x, state=None, lengths=None, reset=None, checkpoint=None):
         """Run all layers for training: as the call, and returns (y, state, tape); leave x as it is until backward."""
-        if checkpoint is None and (quick := self._quick(True)) is not None:
-            if (found := quick.plain.forward(x, self._straight(state), lengths, reset)) is not None:
-                y, end, tapes = found
-                tape = Tape(self, tapes[0].T, tapes[0].m, False, [(quick, (tapes, None))])
-                return y, self._given([end]), EnsembleTape(self, together=tape)
         x, state = self._x(x), self._states("state", state)
-        if self._is_plain(True, lengths is None and reset is None and checkpoint is None):
-            y, state, tape = self._together(x, state, True)
+        if checkpoint is None and self._fit_together(True):
+            y, state, tape = self._together(x, state, lengths, reset, True)
             return y, state, EnsembleTape(self, together=tape)
         results = self._each("forward", self._xs(x), _split(state, len(self)), lengths=lengths, reset=reset,
                              checkpoint=checkpoint)
@@ -88,8 +80,6 @@ class Ensemble:
         if not isinstance(tape, EnsembleTape) or tape.ensemble is not self:
             raise ValueError(f"tape: expected what forward of this ensemble returned, got {type(tape).__name__}"
                              + (" of another one" if isinstance(tape, EnsembleTape) else ""))
-        if tape.together and dcells is None and (found := self._quick_back(tape.together, dy, dstate, need_dx)) is not None:
-            return found
         dy, dstate, dcells = self._apart("dy", dy), self._states("dstate", dstate), self._apart("dcells", dcells)
         if tape.together:
             return self._back(tape.together, dy, dstate, dcells, need_dx)
@@ -115,9 +105,9 @@ class Ensemble:
         """Run the layers one after the other: method `what` of each, with its own part of `own`."""
         return [getattr(layer, what)(*args, **shared) for layer, *args in zip(self.layers, *own)]
 
-    def _is_plain(self, training, alone):
-        """Whether the layers can run together: in one direction, no chance in it, and x and the state `alone` are given."""
-        return alone and not (self.layers[0].bidirectional or training and self._noisy)
+    def _fit_together(self, training):
+        """Whether the layers can run together: in one direction, and no chance in it."""
+        return not (self.layers[0].bidirectional or training and self._noisy)
 
     def _climbed(self):
         """The levels of such a pass; each holds the blocks that the layers have there."""
@@ -133,43 +123,19 @@ class Ensemble:
             self._levels = backend, [list(layer._packs) for layer in self.layers], made
         return self._levels[2]
 
-    def _quick(self, training):
-        """The one level there is, if the layers can run together and it has a quicker way through ops."""
-        first = self.layers[0]
-        if first.num_layers > 1 or not self._is_plain(training, True):
-            return None
-        level = self._climbed()[0]
-        return None if level.plain is None else level
-
-    def _quick_back(self, tape, dy, dstate, need_dx):
-        """As `_back`, or None where it has to be that."""
-        self.layers[0]._check_back(tape, None)
-        level, kept = tape.levels[0]
-        if level.plain is None or len(tape.levels) > 1:
-            return None
-        found = level.plain.backward(kept[0], dy, need_dx, self._straight(dstate))
-        if found is not None:
-            tape.levels = []
-            found = found[0], self._given([found[1]]), found[2]
-        return found
-
-    def _straight(self, state):
-        """`state` of layers that are one level, as that has it; or what no quicker way takes."""
-        if state is None:
-            return None
-        parts = state if self.layers[0]._pair else (state,)
-        whole = type(parts) in (tuple, list) and all([type(part) is np.ndarray and part.shape[1:2] == (1,) for part in parts])
-        return tuple([part[:, 0] for part in parts]) if whole else ()
-
-    def _together(self, x, state, training):
+    def _together(self, x, state, lengths, reset, training):
         """Return y, the last state and the tape or None, as a layer's `_run`, with K in front."""
         first = self.layers[0]
         x = turned(x, first.layout)
         T, m = x.shape[-3:-1]
+        if lengths is not None:
+            lengths = check_lengths(lengths, T, m, False)
+        if reset is not None:
+            reset = check_reset(reset, T, m, first.layout, False)
         starts = self._climbing("state", state, m)
         ends, tape = [], Tape(self, T, m, False, []) if training else None
         for level, start in zip(self._climbed(), starts):
-            x, end, _, kept = level.forward(x, start, None, None, training, False)
+            x, end, _, kept = level.forward(x, start, lengths, reset, training, False)
             ends.append(end)
             if training:
                 tape.levels.append((level, kept))
@@ -194,9 +160,9 @@ class Ensemble:
         first = self.layers[0]
         if state is None:
             return [None] * first.num_layers
-        # the others are shaped so, too
-        checked(name, _split(state, len(self))[0], first._blocks, m, False, first._pair, first.dtype)
         parts = state if first._pair else (state,)
+        one = tuple([part[0] for part in parts])        # the others are shaped so, too
+        checked(name, one if first._pair else one[0], first._blocks, m, False, first._pair, first.dtype)
         return [tuple(part[:, k] for part in parts) for k in range(first.num_layers)]
 
     def _given(self, states):
