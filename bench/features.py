@@ -231,7 +231,11 @@ def ensemble_row(work, T, seconds):
     wrong = check(flat(together()), lambda: stacked(apart()), 64 + 8 * T)
     if wrong:
         return row("ensemble", work, verdict=WRONG, note=wrong)
-    return {**compared("ensemble", work, apart, together, seconds, least=1.5), "note": f"T = {T}"}
+    found = compared("ensemble", work, apart, together, seconds, least=1.5)
+    with fastrnn.num_threads(1):
+        (alone,) = take_turns([apart], seconds / 4)
+    shared = fastrnn.get_num_threads() * found["beside"] / statistics.median(alone)
+    return {**found, "note": f"T = {T}, the calls shared out without loss {shared:.2f}"}
 
 
 def bidirectional_row(seconds):
