@@ -149,6 +149,43 @@ def test_memory_is_that_of_a_chunk():
     assert sizes[16][0] < (0.6 + 12 * 32 / 160) * one_quantity and sizes[16][1] < sizes[None][1] / 3
 
 
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"bidirectional": True}], ids=["one", "deep", "both"])
+def test_the_state_may_be_written_over_before_backward(engine, kind, options):
+    layer = make(kind, **options)
+    x, state = inputs(steps=STEPS), initial(layer)
+    y, _, tape = layer.forward(x, state, checkpoint=16)
+    for part in state if isinstance(state, tuple) else [state]:
+        part[...] = 7
+    dy = numbers(3, *y.shape)
+    plain = layer.forward(x, initial(layer))[2]
+    agree(engine, layer, layer.backward(dy, plain), layer.backward(dy, tape))
+
+
+@pytest.mark.parametrize("at", range(5))
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "dropout": 0.4}, {"bidirectional": True}], ids=["one", "deep", "both"])
+def test_a_second_try_after_backward_was_stopped(monkeypatch, engine, options, at):
+    layer = make("gru", np.float32, **options)
+    x, calls, run = inputs(dtype=np.float32, steps=STEPS), [], ops.Again.backward
+    generator = layer._rng.bit_generator.state
+    y, _, plain = layer.forward(x)
+    layer._rng.bit_generator.state = generator
+    tape = layer.forward(x, checkpoint=16)[2]
+
+    def stopped(self, *arguments):
+        calls.append(self)
+        if len(calls) == at + 1:
+            raise KeyboardInterrupt
+        return run(self, *arguments)
+
+    monkeypatch.setattr(ops.Again, "backward", stopped)
+    dy = numbers(3, *y.shape, dtype=np.float32)
+    if at < 4 * len(layer._blocks):
+        with pytest.raises(KeyboardInterrupt):
+            layer.backward(dy, tape)
+    agree(engine, layer, layer.backward(dy, plain), layer.backward(dy, tape))
+
+
 @pytest.mark.parametrize("layout", ["tmn", "mtn", "nmt"])
 def test_results_into_parts_of_larger_arrays(engine, layout):
     """`out` of ops, which chunks write their y and dx to: the bits of new arrays, and nothing around them."""

@@ -77,22 +77,25 @@ class Checkpointed(Column):
         # what block j reads, and the gradient of that, stand in layouts[j], what it writes in the next
         runs = [ops.Again(w, (layouts[j + 1], layouts[j]), blocks[j].reverse) for j, w in enumerate(weights)]
         super().__init__(blocks, runs, noise, dropout)
-        self.layouts, self.every, self.kept, self.ready = layouts, -(-every // _BLOCK) * _BLOCK, None, []
+        self.layouts, self.every, self.kept = layouts, -(-every // _BLOCK) * _BLOCK, None
+        self.ready = {}         # columns that have their tapes, by the number of the chunk
 
     def forward(self, x, states, lengths, reset):
         """As Column.forward, and keep the states at the start of each chunk, and the tapes of the last ones."""
         T, m, _ = x.shape
+        # The caller's states, but those of a chunk are kept until backward.
+        states = [None if state is None else tuple([part.copy() for part in state]) for state in states]
         starts, y = [], empty((T, m, self.blocks[-1].n_h), self.layouts[-1], x.dtype)
         if lengths is not None and self.reverse:
             y[...] = 0
         found = chunks(T, m, self.every, lengths, reset, self.reverse)
-        for chunk in found:
-            stays = len(starts) >= len(found) - _STAY
+        for k, chunk in enumerate(found):
+            stays = k >= len(found) - _STAY
             states = chunk.entered(states)
             starts.append((chunk, states))
             column, states = self._run(chunk, x, states, reset, stays, y)
             if stays:
-                self.ready.append(column)
+                self.ready[k] = column
         self.kept = x, reset, starts
         return y, states
 
@@ -114,13 +117,13 @@ class Checkpointed(Column):
             dx = empty(x.shape, self.layouts[0], x.dtype)
             if any(chunk.inside is not None for chunk, _ in starts):
                 dx[...] = 0
-        for chunk, states in reversed(starts):
-            if not self.ready:
-                self.ready.append(self._run(chunk, x, states, reset, True)[0])
+        for k, (chunk, states) in reversed(list(enumerate(starts))):
+            # Out of `ready` at once: its tapes go before those of the next come, and a second try after Ctrl-C runs it again.
+            column = self.ready.pop(k, None) or self._run(chunk, x, states, reset, True)[0]
             dy_part, dcells_part = (None if d is None else d[chunk.at] for d in (dy, dcells))
-            part, dstates, sums = self.ready[-1].backward(
+            part, dstates, sums = column.backward(
                 dy_part, dstates, dcells_part, need_dx, sums, chunk.place(dx) if need_dx else None)
-            self.ready.pop()        # its tapes go before those of the next come
+            column = None
             dstates = chunk.entered(dstates)
             if need_dx:
                 chunk.put(dx, part)
