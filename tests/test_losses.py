@@ -50,6 +50,16 @@ def test_softmax(target, options, reduction):
     assert not gradient[~counted].any()
 
 
+@pytest.mark.parametrize("integers", [np.uint8, np.uint64, np.int8])
+@pytest.mark.parametrize("classes", [4, 300])
+def test_targets_of_any_integer_type(integers, classes):
+    logits, target = numbers(3, 3, 2, classes), CLASSES.astype(integers)
+    for options in ({"mask": MASK}, {"ignore_index": 2}):
+        value, gradient = softmax_cross_entropy(logits, target, **options)
+        value2, gradient2 = softmax_cross_entropy(logits, CLASSES, **options)
+        assert value == value2 and np.array_equal(gradient, gradient2)
+
+
 def test_softmax_along_the_first_axis():
     value, gradient = softmax_cross_entropy(LOGITS, CLASSES)
     value2, gradient2 = softmax_cross_entropy(np.moveaxis(LOGITS, -1, 0), CLASSES, axis=0)

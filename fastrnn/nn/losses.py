@@ -23,7 +23,7 @@ def _weight(counted, reduction):
 
 def _mask(mask, shape):
     """mask as booleans of `shape`; numbers would silently be weights in one library and flags in another."""
-    mask = np.asarray(mask)
+    mask = plain("mask", mask)
     if mask.dtype != np.bool_:
         raise TypeError(f"mask: expected booleans, got {mask.dtype}")
     if mask.shape != shape:
@@ -71,7 +71,7 @@ def softmax_cross_entropy(logits, target, *, mask=None, ignore_index=None, axis=
         if index.size and (index.min() < 0 or index.max() >= classes):
             raise ValueError(f"target: expected classes from 0 to {classes - 1}, "
                              f"got {int(index.min())} to {int(index.max())}")
-        target = None
+        index, target = index.astype(np.intp), None     # which has -1, too, for what does not count
     elif target.dtype.kind == "f":
         if target.ndim != logits.ndim:
             raise ValueError(f"target: expected {classes} classes in each of {places}, got shape {target.shape}")
