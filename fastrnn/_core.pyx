@@ -107,7 +107,8 @@ cdef int _check(fr_status status) except -1:
 
 # The buffers of one call.  They are held while C runs, so that no array is resized or freed under it.
 cdef struct Held:
-    Py_buffer views[88]  # the most that a call has: 86, of 16 forward side by side, each with masks, lengths and reset of its own
+    # The most that a call has, 16 backward, apart: x, masks, lengths and reset of each, and 18 of all.
+    Py_buffer views[16 * 6 + 18]
     int count
 
 

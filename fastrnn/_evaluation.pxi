@@ -1,9 +1,10 @@
 # A layer's pass in evaluation on the native backend, where its arguments fit as they are; included by _core.pyx.
 
 
-# Weights that go side by side with room for their arguments here, and for their buffers in Held.
+# Weights that go apart or beside each other with room for their arguments here, and for their buffers in Held.
 cdef enum:
     MOST = 16
+    BESIDE = 2
 
 
 cdef class Evaluation:
@@ -14,7 +15,7 @@ cdef class Evaluation:
     of arguments that C reads as they are.  Of any others, right or wrong, nothing is done, and None says so: all checks, and
     their words, stand on the other way.
 
-    weights: one to 16 of one form; `runs`: how each runs, without arrays, or None.  order: the axes of the caller's x and y
+    weights: of one form, one or two, or one to 16 that are apart; `runs`: how each runs, without arrays, or None.  order: the axes of the caller's x and y
     as time-major ones, its own inverse.  `empty(shape, dtype)` makes arrays; others than of its type are not read as they
     are.  `threads()` says how many a call may use.  apart: y has an axis of the weights in front, as x may have, instead of
     the features of all side by side.
@@ -26,7 +27,7 @@ cdef class Evaluation:
     cdef int count, itemsize
     cdef bint apart
     cdef Py_ssize_t n_x, n_h, n_c
-    most = MOST
+    most, beside = MOST, BESIDE
 
     def __init__(self, weights, runs, order, empty, dtype, threads, apart):
         cdef Weights w
@@ -34,8 +35,8 @@ cdef class Evaluation:
         cdef int k
         if self.count:
             raise RuntimeError("fastrnn: an evaluation is made once")
-        if not 1 <= len(weights) <= MOST or len(runs) != len(weights) or sorted(order) != [0, 1, 2]:
-            raise ValueError(f"fastrnn: expected 1 to {MOST} weights, and an order of three axes")
+        if not 1 <= len(weights) <= (MOST if apart else BESIDE) or len(runs) != len(weights) or sorted(order) != [0, 1, 2]:
+            raise ValueError(f"fastrnn: expected 1 to {MOST} weights apart or {BESIDE}, and an order of three axes")
         self.weights, self.runs, self.empty, self.dtype, self.threads = tuple(weights), tuple(runs), empty, dtype, threads
         self.array, self.apart = type(empty((0,), dtype)), apart
         self.turn = None if tuple(order) == (0, 1, 2) else tuple(order)
@@ -105,7 +106,7 @@ cdef class Evaluation:
                 steps = self._time_major(x)
                 for k in range(self.count):
                     tape = Tape.__new__(Tape)
-                    tape._make(self.weights[k], steps[k] if source.apart else steps, T, m, &args[k].run)
+                    tape._make(self.weights[k], steps[k] if steps.ndim > 3 else steps, T, m, &args[k].run)
                     tape.run, args[k].tape = runs[k], tape.kept
                     tapes.append(tape)
             with nogil:

@@ -133,6 +133,16 @@ def test_the_quicker_way_has_the_bits_of_the_longer(engine, kind, layout, shared
     assert_same_steps(quick, steps(ensemble, x, dy, last, last))
 
 
+@pytest.mark.parametrize("steps_, m", [(T, M), (0, M), (T, 0)])
+@pytest.mark.parametrize("num_layers", [1, 2])
+def test_an_input_that_is_one_in_several_places(engine, steps_, m, num_layers):
+    ours = layers("gru", num_layers=num_layers)
+    x = inputs(steps=steps_, m=m)
+    for xs in (np.broadcast_to(x, (K, *x.shape)), x):
+        found = steps(Ensemble(ours), xs, np.ones((K, steps_, m, N_A)))
+        assert_same_steps(found, apart(ours, [x] * K, np.ones((K, steps_, m, N_A))))
+
+
 def test_more_layers_than_the_quicker_way_takes(engine):
     ours = [make("lstm", seed=seed) for seed in range(17)]
     x, ensemble = inputs(), Ensemble(ours)
@@ -197,6 +207,8 @@ def test_parameters_are_written_through(engine):
         assert same(ensemble.parameters(), after)
     with pytest.raises(TypeError, match="^mapping: expected a dict"):
         ensemble.update([])
+    with pytest.raises(ValueError, match="^weight_hh_l0: expected an axis of K = 3 in front, got"):
+        ensemble.update({"weight_hh_l0": None})
     assert len(ensemble) == K and repr(Ensemble(ours[:1])) == f"Ensemble([{ours[0]!r}])"
 
 

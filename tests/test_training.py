@@ -381,6 +381,6 @@ def test_what_can_not_go_side_by_side():
     with fastrnn.backend("native"):
         plain = quick(fastrnn.RNN(3, 5))
     own = (0, 1, 2), np.empty, np.dtype(np.float32), lambda: 1
-    for count, apart, names in [(17, True, [{}]), (2, False, [{}]), (2, True, [{}, {}])]:
+    for count, apart, names in [(17, True, [{}]), (2, False, [{}]), (2, True, [{}, {}]), (3, False, [{}] * 3)]:
         with pytest.raises(ValueError, match="^fastrnn: expected"):
             core.Training(plain.weights[:1] * count, [None] * count, *own, apart, names)

@@ -48,7 +48,7 @@ class Ensemble:
             if _form(layer) != _form(self.layers[0]):
                 raise ValueError(f"layers: expected all of the shape of {self.layers[0]!r}, got {layer!r}")
         self._noisy = any(layer._noisy for layer in self.layers)
-        self._levels = None     # (backend, what packed weights the layers had, levels of these)
+        self._levels = None     # or (backend, the arrays that the layers had, levels of these)
 
     def __getstate__(self):
         return {**self.__dict__, "_levels": None}       # as a layer's packed weights
@@ -96,7 +96,8 @@ class Ensemble:
     def update(self, mapping):
         """Replace the parameters that `mapping` names, arrays with the axis K in front, in all layers or in none."""
         check_mapping(mapping)
-        each = [dict(zip(mapping, values)) for values in zip(*(self._apart(*item) for item in mapping.items()))]
+        parts = [self._apart(name, plain(name, value)) for name, value in mapping.items()]
+        each = [dict(zip(mapping, values)) for values in zip(*parts)]
         # The parts have one type and one shape: what the first layer takes all take.
         for layer, own in zip(self.layers, each):
             layer.update(own)
@@ -111,8 +112,8 @@ class Ensemble:
 
     def _climbed(self):
         """The levels of such a pass; each holds the blocks that the layers have there."""
-        backend, levels = ops.active(), self._levels
-        if levels is None or levels[0] is not backend or levels[1] != [layer._packs for layer in self.layers]:
+        backend, levels, arrays = ops.active(), self._levels, [layer._arrays for layer in self.layers]
+        if levels is None or levels[0] is not backend or any([a is not b for a, b in zip(levels[1], arrays)]):
             first = self.layers[0]
             layouts = [first.layout, *["tmn"] * (first.num_layers - 1), first.layout]
             made = [Level([layer._blocks[k] for layer in self.layers], [layer._weights(k) for layer in self.layers],
@@ -120,8 +121,8 @@ class Ensemble:
                     for k in range(first.num_layers)]
             for level in made:
                 level.prepare()
-            self._levels = backend, [list(layer._packs) for layer in self.layers], made
-        return self._levels[2]
+            levels = self._levels = backend, arrays, made
+        return levels[2]
 
     def _together(self, x, state, lengths, reset, training):
         """Return y, the last state and the tape or None, as a layer's `_run`, with K in front."""

@@ -41,7 +41,7 @@ def training(group, layout, names, zoneouts=None, apart=False):
     the parameters', called as in `names`, which has a dict for each of the weights, or one for all that are apart.
     """
     first, count = group.weights[0], len(group.weights)
-    if count > group.backend.Training.most:
+    if count > (group.backend.Training.most if apart else group.backend.Training.beside):
         return None
     own = np.empty, group.dtype, _backend.get_num_threads, apart, names
     runs = [

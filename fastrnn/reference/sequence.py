@@ -234,7 +234,7 @@ class Evaluation:
     Called with x and what else may be asked for it returns (y, states), or None where the caller has to take the other way.
     """
 
-    most = 16  # weights, as there
+    most, beside = 16, 2  # weights, as there
 
     def __init__(self, weights, runs, order, empty, dtype, threads, apart):
         pass
