@@ -109,7 +109,7 @@ def load(path):
 def _path(path):
     """`path`, if it is one."""
     try:
-        return os.fspath(path)
+        return os.fsdecode(path)
     except TypeError:
         raise TypeError(f"path: expected a str or another path, got {type(path).__name__}") from None
 

@@ -108,6 +108,7 @@ def test_same_content_same_bytes(tmp_path):
 def test_the_exact_path_and_nothing_else(tmp_path, name):
     io.save(tmp_path / name, "K", CONFIG, ARRAYS)
     io.save(str(tmp_path / name), "K", {}, ARRAYS)
+    io.save(os.fsencode(tmp_path / name), "K", {}, ARRAYS)
     assert os.listdir(tmp_path) == [name]
     assert io.load(tmp_path / name)[1] == {}
 

@@ -1,5 +1,7 @@
 """What all layers share: named parameters, how they are written, and their files."""
 
+import copy
+import pickle
 import re
 import tracemalloc
 
@@ -32,6 +34,39 @@ def test_parameters_are_read_only(name):
             array[...] = 0
     layer.parameters().clear()      # a dict of its own
     assert layer.parameters()
+
+
+@each_layer
+def test_parameters_of_a_copy_are_read_only_too(name):
+    layer = LAYERS[name](seed=0)
+    for twin in (copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        assert same(twin.parameters(), layer.parameters())
+        assert not any(array.flags.writeable for array in twin.parameters().values())
+
+
+class Slow(dict):
+    """A mapping whose reading another thread's work comes between."""
+
+    def __init__(self, arrays, meanwhile):
+        super().__init__(arrays)
+        self.meanwhile = meanwhile
+
+    def get(self, name, default=None):
+        found = super().get(name, default)
+        if self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        return found
+
+
+@each_layer
+def test_what_is_written_while_weights_are_packed_is_not_lost(name):
+    layer, new = LAYERS[name](seed=0), LAYERS[name](seed=1)
+    x = np.ones((3, 5, 2) if layer.layout == "nmt" else (5, 2, 3), layer.dtype)
+    layer._arrays = Slow(layer._arrays, lambda: layer.update(new.parameters()))
+    layer(x)
+    found, expected = layer(x), new(x)
+    assert np.array_equal(found if name == "linear" else found[0], expected if name == "linear" else expected[0])
 
 
 @each_layer
@@ -91,7 +126,8 @@ def test_masked_parameters_are_refused():
 
 
 @pytest.mark.parametrize("kind", [RNN, LSTM, GRU, Linear])
-@pytest.mark.parametrize("dtype", [None, int, np.float16, "nonsense", {"names": 1}, ">f4"], ids=str)
+@pytest.mark.parametrize("dtype", [None, int, np.float16, "nonsense", {"names": 1}, ">f4", "(2f4,f4",
+                                   {"names": ["a"], "formats": ["f4"], "offsets": [10**30]}], ids=str)
 def test_wrong_dtypes(kind, dtype):
     with pytest.raises(TypeError, match="^dtype: expected float32 or float64, got "):
         kind(3, 4, dtype=dtype)

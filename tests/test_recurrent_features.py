@@ -349,10 +349,31 @@ def test_files_with_impossible_options(tmp_path, changed):
     ({"recurrent_dropout": 1.0}, ValueError), ({"recurrent_dropout": None}, TypeError),
     ({"weight_dropout": 2}, ValueError), ({"weight_dropout": True}, TypeError),
     ({"merge": "max"}, ValueError), ({"merge": None}, ValueError), ({"merge": ["sum"]}, ValueError),
+    ({"merge": np.array(["sum", "mul"])}, ValueError), ({"clip": np.True_}, TypeError),
+    ({"layout": np.array(["tmn", "mtn"])}, ValueError),
 ], ids=str)
 def test_wrong_options(cls, options, error):
     with pytest.raises(error, match=f"^{next(iter(options))}: expected .*got"):
         cls(3, 4, **options)
+
+
+def test_an_slstm_has_no_clip():
+    for clip in (1.0, np.ones(2)):
+        with pytest.raises(ValueError, match="^clip: expected None, as an sLSTM does not have it, got"):
+            sLSTM(3, 4, clip=clip)
+
+
+@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave"])
+def test_gradients_of_another_type_are_refused_whatever_the_merge(engine, merge):
+    layer = make("lstm", bidirectional=True, merge=merge)
+    for checkpoint in (None, 16):
+        y, _, tape = layer.forward(inputs(), checkpoint=checkpoint)
+        for dtype in (np.float32, np.int64, bool, "M8[s]"):
+            with pytest.raises(TypeError, match="^dy: expected float64, got"):
+                layer.backward(np.zeros(y.shape, dtype), tape)
+        with pytest.raises(TypeError, match="^dcells: expected float64, got"):
+            layer.backward(y, tape, None, np.zeros((T, M, 2 * N_A), np.float32))
+        layer.backward(y, tape)
 
 
 @pytest.mark.parametrize("proj_size, error", [(4, ValueError), (5, ValueError), (-1, ValueError), (1.0, TypeError)])

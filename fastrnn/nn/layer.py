@@ -14,7 +14,7 @@ def pick_layout(layout, batch_first=False):
     """The one layout that `layout` and PyTorch's `batch_first` mean together."""
     if layout is None:
         return "mtn" if batch_first else "tmn"
-    if layout not in LAYOUTS:
+    if not isinstance(layout, str) or layout not in LAYOUTS:
         raise ValueError(f"layout: expected one of {', '.join(LAYOUTS)}, got {layout!r}")
     if batch_first and layout != "mtn":
         raise ValueError(f"layout: expected 'mtn' or None with batch_first=True, got {layout!r}")
@@ -25,7 +25,7 @@ def pick_dtype(dtype):
     """float32 or float64 as a NumPy dtype."""
     try:
         found = np.dtype(object if dtype is None else dtype)        # NumPy takes None for float64
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, SyntaxError, OverflowError):         # what NumPy raises depends on what it can't read
         found = np.dtype(object)
     if found not in _FLOATS:
         raise TypeError(f"dtype: expected float32 or float64, got {dtype!r}")
@@ -160,6 +160,11 @@ class Layer:
         # The declared order is kept whatever order the first mapping has: gradients and files follow it.
         self._arrays = {name: fresh.get(name, self._arrays.get(name)) for name in self._shapes}
         self._written(fresh)
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        for array in self._arrays.values():
+            array.flags.writeable = False       # a copy of an array, or one that was pickled, forgets it
 
     @property
     def config(self):

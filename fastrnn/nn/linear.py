@@ -29,14 +29,14 @@ class _Affine(Layer):
     _names = "weight", "bias"
 
     def _written(self, names):
-        self._pack = None       # (backend, packed weights), or None when out of date
+        self._pack = None       # or (backend, arrays, packed weights), as of a recurrent layer
 
     def _weights(self):
         """The weights, packed for the backend in force; packed again only after a write or a switch."""
-        backend, pack = ops.active(), self._pack
-        if pack is None or pack[0] is not backend:
-            pack = self._pack = backend, ops.pack_linear(*map(self._arrays.get, self._names))
-        return pack[1]
+        backend, arrays, pack = ops.active(), self._arrays, self._pack
+        if pack is None or pack[0] is not backend or pack[1] is not arrays:
+            pack = self._pack = backend, arrays, ops.pack_linear(*map(arrays.get, self._names))
+        return pack[2]
 
     def __getstate__(self):
         # Packed weights belong to this process and this machine; a copy packs its own.

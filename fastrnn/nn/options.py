@@ -2,6 +2,8 @@
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .layer import count, fraction
 
 MERGES = ("concat", "sum", "mul", "ave")
@@ -38,12 +40,12 @@ def check_options(cell, hidden_size, given):
             raise ValueError(f"{name}: expected {Options._field_defaults[name]}, as only an LSTM has it, got {value!r}")
     for name in ("clip", "layer_norm", "zoneout"):
         value = getattr(options, name)
-        if cell == "slstm" and value != Options._field_defaults[name]:
+        if cell == "slstm" and value is not None and (np.ndim(value) or value != Options._field_defaults[name]):
             raise ValueError(f"{name}: expected {Options._field_defaults[name]}, as an sLSTM does not have it, got {value!r}")
     proj_size = count("proj_size", options.proj_size, least=0)
     if proj_size >= hidden_size:
         raise ValueError(f"proj_size: expected less than hidden_size = {hidden_size}, got {proj_size}")
-    if options.merge not in MERGES:
+    if not isinstance(options.merge, str) or options.merge not in MERGES:
         raise ValueError(f"merge: expected one of {', '.join(MERGES)}, got {options.merge!r}")
     return Options(
         proj_size, bool(options.peephole), bool(options.input_forget), _clip(options.clip), bool(options.layer_norm),
@@ -55,7 +57,7 @@ def check_options(cell, hidden_size, given):
 def _clip(value):
     if value is None:
         return None
-    if isinstance(value, bool) or not hasattr(value, "__float__") or getattr(value, "ndim", 0):
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__float__") or getattr(value, "ndim", 0):
         raise TypeError(f"clip: expected a number above 0 or None, got {type(value).__name__}")
     if not 0 < value < math.inf:
         raise ValueError(f"clip: expected a finite number above 0, or None, got {value!r}")

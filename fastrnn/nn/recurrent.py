@@ -4,7 +4,7 @@ import numpy as np
 from .. import ops
 from .axes import check_lengths, check_reset, laid, turned, with_m, without_m
 from .blocks import Block
-from .layer import Layer, count, fraction, pick_dtype, pick_layout, plain, uniform
+from .layer import Layer, count, floats, fraction, pick_dtype, pick_layout, plain, uniform
 from .level import CheckpointedLevel, Level, total
 from .merge import width
 from .noise import NONE, Noise, draw
@@ -79,9 +79,9 @@ class _Recurrent(Layer):
         self._blocks = [
             Block(cell, k, bool(d), inner if k else self.input_size, self.hidden_size, self.bias, self._options)
             for k in range(self.num_layers) for d in range(self._directions)]
-        self._packs = [None] * len(self._blocks)        # (backend, packed weights) or None when out of date
-        # likewise (backend, the levels of a pass without chance)
-        self._levels = None
+        # (backend, arrays, what was made of these), or None: packed weights, and the levels of a pass without chance.
+        # Which arrays it was is asked each time, since another thread may write some while this one packs.
+        self._packs, self._levels = [None] * len(self._blocks), None
         expected = Noise(zoneout=self._options.zoneout) if self._options.zoneout else NONE
         self._evaluation = [expected] * len(self._blocks)
         self._noisy = bool(self.dropout or self._options.zoneout or self._options.recurrent_dropout
@@ -107,12 +107,10 @@ class _Recurrent(Layer):
         """
         if factors is not None:
             return self._blocks[j].pack(self._arrays, factors)
-        backend = ops.active()
-        pack = self._packs[j]
-        if pack is None or pack[0] is not backend:
-            pack = backend, self._blocks[j].pack(self._arrays)
-            self._packs[j] = pack
-        return pack[1]
+        backend, own, pack = ops.active(), [self._arrays[name] for name in self._blocks[j].names.values()], self._packs[j]
+        if pack is None or pack[0] is not backend or any([a is not b for a, b in zip(pack[1], own)]):
+            pack = self._packs[j] = backend, own, self._blocks[j].pack(self._arrays)
+        return pack[2]
 
     def __getstate__(self):
         # Packed weights belong to this process and this machine; a copy packs its own.
@@ -189,12 +187,13 @@ class _Recurrent(Layer):
 
     def _standing(self):
         """The levels of a pass without chance, from below, made again only after a write or a switch of backend."""
-        backend, levels = ops.active(), self._levels
-        if levels is None or levels[0] is not backend:
-            levels = self._levels = backend, self._made(self._evaluation, None)
-            for level in levels[1]:
+        backend, arrays, levels = ops.active(), self._arrays, self._levels
+        if levels is None or levels[0] is not backend or levels[1] is not arrays:
+            made = self._made(self._evaluation, None)
+            for level in made:
                 level.prepare()
-        return levels[1]
+            levels = self._levels = backend, arrays, made
+        return levels[2]
 
     def _climbed(self, T, m, training, checkpoint):
         """The levels of a pass, from below, with what chance decides for them."""
@@ -267,11 +266,11 @@ class _Recurrent(Layer):
             raise ValueError(f"dcells: expected None for {type(self).__name__}, which has no cell state, got an array")
 
     def _as_y(self, name, g, tape, n):
-        """A gradient of y or of cells, compared with its shape, as a time-major view; ops checks the dtype."""
+        """A gradient of y or of cells as a time-major view."""
         g, expected = plain(name, g), laid((tape.T, tape.m, n), self.layout, tape.single)
         if g.shape != expected:
             raise ValueError(f"{name}: expected the shape of y, {expected}, got {g.shape}")
-        return turned(with_m(name, g, self.layout)[0], self.layout)
+        return turned(with_m(name, floats(name, g, self.dtype), self.layout)[0], self.layout)
 
     def _given(self, view, single):
         """A time-major view as the caller lays arrays out."""
