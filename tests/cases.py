@@ -47,6 +47,8 @@ CASES = [
     Case(17, 15, 5, 3, "16 lanes less one"),
     Case(15, 17, 6, 3, "16 lanes and one"),
     Case(31, 33, 1, 5, "two vectors of 16 and one; m = 1 takes a path of its own"),
+    Case(3, 15, 1, 4, "15 units of one sequence: places that are empty between the parts of its row"),
+    Case(5, 32, 1, 4, "32 of one sequence: a part of another gate between those of its row"),
     Case(33, 31, 2, 5, "two vectors of 16 less one"),
     Case(6, 48, 3, 2, "three vectors of 16: a tile of three"),
     Case(6, 49, 3, 2, "and one more"),
