@@ -338,7 +338,8 @@ cdef class Tape:
     cdef fr_tape *kept
     cdef readonly Weights weights
     cdef readonly Py_ssize_t T, m
-    cdef object x, run
+    cdef readonly object x
+    cdef object run
 
     def __init__(self, weights, x, values):
         cdef Held held

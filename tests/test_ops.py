@@ -137,6 +137,31 @@ def test_outputs_are_new(engine, cell):
         assert np.array_equal(gradient, final) and not np.shares_memory(gradient, final)
 
 
+@each_layout
+@pytest.mark.parametrize("shift", [-1, 0, 1])
+@each_cell
+def test_out_may_be_a_part_of_what_is_read(engine, dtype, threads, cell, shift, layout):
+    d = data(cell, (12, 12, 16, 40), dtype.name)
+    weights, run = pack(d), Run(d, layout)
+
+    def shared(array):
+        """The array in `layout`, and one that stands there too but for `shift` steps."""
+        room = to_layout(np.concatenate((array[:1], array, array[:1])), layout).transpose(AXES[layout])
+        return [room[first : first + len(array)].transpose(AXES[layout]) for first in (1, 1 + shift)]
+
+    x, out = shared(d.x)
+    assert ops.forward(weights, x, d.state, layout=layout, out=out).y is out
+    assert out.tobytes() == run.result.y.tobytes()
+    for apart in ("dy", "x"):
+        (x, out), dy = shared(d.x), to_layout(d.dy, layout)
+        tape = ops.forward(weights, x, d.state, layout=layout, training=True).tape
+        if apart == "x":
+            dy, out = shared(d.dy)
+        g = ops.backward(tape, dy, d.dstate, to_layout(d.dcells, layout), layout=layout, out=out)
+        assert g.dx is out
+        assert [a.tobytes() for a in (out, *g[2:6])] == [a.tobytes() for a in (run.gradients.dx, *run.gradients[2:6])]
+
+
 @each_cell
 def test_what_is_not_asked_for(engine, cell):
     d = data(cell, (3, 4, 2, 5), "float64")

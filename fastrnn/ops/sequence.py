@@ -61,7 +61,7 @@ def forward(
     drop (m, n_h): the recurrent product reads drop * a, in all steps the same (Gal & Ghahramani 2016), all else a.
     zoneout (Krueger et al. 2017), time-major in every layout: booleans (keep_a (T, m, n_h), keep_c (T, m, n_a) or, but
     for an LSTM, None), True keeps the old value; or a number p: p times the old value and 1 - p times the new.
-    out: an array for y, which then is this one; it may be a part of a larger array.
+    out: an array for y, which then is this one; it may be a part of a larger array, even of one that is read here.
     Returns Result: y in `layout` with n = n_h; state as it came, after the last step; with `cells` the LSTM's cell
     states like y; with `training` the tape, which refers to x and all masks: leave them as they are until `backward`.
     Raises ValueError or TypeError naming the argument that does not fit. NaN and infinity pass through.
@@ -81,12 +81,12 @@ def forward(
     a0, c0 = check_states("state", "0", state, weights, dtype, m)
     _check_cells(cells, weights)
     run = check_run(weights, dtype, T, m, layout, lengths, reset, reverse, drop, zoneout)
-    y, y_view = _result(out, T, m, n_h, hidden_axis(weights), dtype, layout)
+    y, y_view = _result(out, (x, a0, c0), T, m, n_h, hidden_axis(weights), dtype, layout)
     c, c_view = empty(T, m, n_c, dtype, layout) if cells else (None, None)
     aT = np.empty((m, n_h), dtype)
     cT = np.empty((m, n_c), dtype) if n_c else None
     tape = backend.forward(weights, x, a0, c0, y_view, aT, cT, c_view, training, _backend.get_num_threads(), run)
-    return Result(y, (aT, cT) if n_c else (aT,), c, tape)
+    return Result(_handed(y, out), (aT, cT) if n_c else (aT,), c, tape)
 
 
 def _check_cells(cells, weights):
@@ -169,13 +169,15 @@ def backward(tape, dy=None, dstate=None, dcells=None, *, layout="tmn", need_dx=T
         sums, extras = _new_sums(dtype, shapes, extra_shapes)
     else:
         *sums, extras = _earlier(accumulate, dtype, shapes, extra_shapes)
-    dx, dx_view = _result(out, T, m, weights.n_x, "n_x", dtype, layout) if need_dx else (None, None)
+    dx = dx_view = None
+    if need_dx:
+        dx, dx_view = _result(out, (tape.x, dy, dcells, daT, dcT), T, m, weights.n_x, "n_x", dtype, layout)
     da0 = np.empty((m, n_h), dtype)
     dc0 = np.empty((m, n_c), dtype) if n_c else None
     backend.backward(
         tape, dy, daT, dcT, dcells, dx_view, da0, dc0, *sums, _backend.get_num_threads(), extras, accumulate is not None
     )
-    return Gradients(dx, (da0, dc0) if n_c else (da0,), *sums, extras)
+    return Gradients(_handed(dx, out), (da0, dc0) if n_c else (da0,), *sums, extras)
 
 
 def backward_many(tapes, dy=None, dstate=None, dcells=None, *, layout="tmn", need_dx=True):
@@ -225,15 +227,27 @@ def _new_sums(dtype, shapes, extra_shapes):
     return [np.empty(shape, dtype) for shape in shapes], {name: np.empty(shape, dtype) for name, shape in extra_shapes.items()}
 
 
-def _result(out, T, m, n, axis, dtype, layout):
-    """The array of a result in `layout`, a new one or `out`, and its time-major view."""
+def _result(out, read, T, m, n, axis, dtype, layout):
+    """The array of a result in `layout`, and its time-major view: `out`, or a new one where there is none or where it may
+    share memory with one of the arrays that are `read`; see `_handed`."""
     if out is None:
         return empty(T, m, n, dtype, layout)
     if not isinstance(out, np.ndarray) or out.dtype != dtype:
         raise TypeError(f"out: expected {dtype.name} like the weights, got {getattr(out, 'dtype', type(out).__name__)}")
     if not (out.flags.writeable and out.flags.aligned and out.dtype.isnative):
         raise ValueError("out: expected an array that can be written to, got another one")
-    return out, check_sequence("out", out, dtype, layout, axis, n, T, m)
+    view = check_sequence("out", out, dtype, layout, axis, n, T, m)
+    if any(array is not None and np.may_share_memory(out, array) for array in read):
+        return empty(T, m, n, dtype, layout)
+    return out, view
+
+
+def _handed(result, out):
+    """What `_result` made, in `out` if there is one."""
+    if out is None or result is None or result is out:
+        return result
+    out[...] = result
+    return out
 
 
 def _earlier(gradients, dtype, shapes, extra_shapes):

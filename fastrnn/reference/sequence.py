@@ -73,7 +73,7 @@ class Tape:
     def __init__(self, weights, x, values):
         self.weights = weights
         self.T, self.m = x.shape[:2]
-        self._x = x
+        self.x = x
         self._run = PLAIN
         self._values = {name: np.array(value) for name, value in values.items()}
 
@@ -158,7 +158,7 @@ def backward(tape, dy, daT, dcT, dcells, dx, da0, dc0, dW_x, dW_a, db_x, db_a, t
     dx may be None, dc0 is None without cell states. extras: by name what is to be filled for peephole, projection, norm.
     What is filled is overwritten; with `accumulate` those of parameters are added to.
     """
-    weights, x, run = tape.weights, tape._x, tape._run
+    weights, x, run = tape.weights, tape.x, tape._run
     d = {"a": np.zeros((tape.m, weights.n_h), weights.dtype) if daT is None else daT}
     if weights.n_c:
         d["c"] = np.zeros((tape.m, weights.n_c), weights.dtype) if dcT is None else dcT
