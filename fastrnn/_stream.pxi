@@ -152,15 +152,10 @@ cdef class Stream:
     def clear(self, ids):
         """Set the states `ids` (None: all) to zero."""
         cdef Held held
-        cdef void *chosen
+        cdef Py_ssize_t rows = self.capacity if ids is None else len(ids)
         held.count = 0
         try:
-            if ids is None:
-                _check(fr_stream_clear(self._usable(), NULL, self.capacity))
-            else:
-                PyObject_GetBuffer(ids, &held.views[0], PyBUF_C_CONTIGUOUS)
-                held.count = 1
-                _check(fr_stream_clear(self._usable(), <const Py_ssize_t *>held.views[0].buf, len(ids)))
+            _check(fr_stream_clear(self._usable(), _indices(&held, ids, rows), rows))
         finally:
             _release(&held)
 
