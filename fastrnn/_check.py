@@ -1,6 +1,8 @@
 """Checks of arguments, and the one style of message: `x: expected …, got …`."""
 
+import math
 import operator
+from numbers import Real
 
 import numpy as np
 
@@ -27,6 +29,18 @@ def integer(name, value):
         return operator.index(None if isinstance(value, (bool, np.bool_)) else value)
     except TypeError:
         raise TypeError(f"{name}: expected an integer, got {type(value).__name__}") from None
+
+
+def bound(name, value, dtype):
+    """`value`, a finite number above 0 and so in arrays of `dtype`, as a float."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name}: expected a number above 0, got {type(value).__name__}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name}: expected a finite number above 0, got {value!r}")
+    least, most = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
+    if not least <= value <= most:
+        raise ValueError(f"{name}: expected from {least:.3g} to {most:.3g} for {dtype.name}, got {value!r}")
+    return float(value)
 
 
 def floats(name, value, dtype=None):

@@ -45,6 +45,7 @@ REFUSED = [
     (lambda: pack(clip=-1.5), ValueError, "clip: expected a finite number above 0, got -1.5"),
     (lambda: pack(clip=float("nan")), ValueError, "clip: expected a finite number above 0, got nan"),
     (lambda: pack(clip=float("inf")), ValueError, "clip: expected a finite number above 0, got inf"),
+    (lambda: pack(clip=1e-320), ValueError, "clip: expected from 2.23e-308 to 1.8e+308 for float64, got 1e-320"),
     (lambda: pack(clip="3"), TypeError, "clip: expected a number above 0, got str"),
     (lambda: pack(clip=True), TypeError, "clip: expected a number above 0, got bool"),
     (lambda: pack_gru(projection=P), ValueError, "projection: " + ONLY.format("None", "an array")),

@@ -344,6 +344,7 @@ def test_files_with_impossible_options(tmp_path, changed):
 @pytest.mark.parametrize("cls", [RNN, LSTM, GRU])
 @pytest.mark.parametrize("options, error", [
     ({"clip": 0.0}, ValueError), ({"clip": np.nan}, ValueError), ({"clip": np.inf}, ValueError),
+    ({"clip": 1e-50}, ValueError), ({"clip": 1e50}, ValueError),  # for float32
     ({"clip": "1"}, TypeError), ({"clip": True}, TypeError), ({"clip": np.ones(2)}, TypeError),
     ({"zoneout": 1.0}, ValueError), ({"zoneout": -0.1}, ValueError), ({"zoneout": "0.1"}, TypeError),
     ({"recurrent_dropout": 1.0}, ValueError), ({"recurrent_dropout": None}, TypeError),

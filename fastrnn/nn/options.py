@@ -1,9 +1,9 @@
 """What a recurrent layer may be asked for beside the plain cell: checked once, the same for every block of a layer."""
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import ops
 from .layer import count, fraction
 
 MERGES = ("concat", "sum", "mul", "ave")
@@ -28,7 +28,7 @@ class Options(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value != plain[name]}
 
 
-def check_options(cell, hidden_size, given):
+def check_options(cell, hidden_size, dtype, given):
     """The Options in the dict `given`; ValueError or TypeError names one that is wrong, or that only an LSTM has."""
     unknown = [name for name in given if name not in Options._fields]
     if unknown:
@@ -47,18 +47,9 @@ def check_options(cell, hidden_size, given):
         raise ValueError(f"proj_size: expected less than hidden_size = {hidden_size}, got {proj_size}")
     if not isinstance(options.merge, str) or options.merge not in MERGES:
         raise ValueError(f"merge: expected one of {', '.join(MERGES)}, got {options.merge!r}")
+    clip = None if options.clip is None else ops.bound("clip", options.clip, dtype)
     return Options(
-        proj_size, bool(options.peephole), bool(options.input_forget), _clip(options.clip), bool(options.layer_norm),
+        proj_size, bool(options.peephole), bool(options.input_forget), clip, bool(options.layer_norm),
         *(fraction(name, getattr(options, name)) for name in ("zoneout", "recurrent_dropout", "weight_dropout")),
         options.merge,
     )
-
-
-def _clip(value):
-    if value is None:
-        return None
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__float__") or getattr(value, "ndim", 0):
-        raise TypeError(f"clip: expected a number above 0 or None, got {type(value).__name__}")
-    if not 0 < value < math.inf:
-        raise ValueError(f"clip: expected a finite number above 0, or None, got {value!r}")
-    return float(value)

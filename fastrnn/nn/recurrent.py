@@ -65,6 +65,7 @@ class _Recurrent(Layer):
                **options):
         if cell not in self._cells:
             raise ValueError(f"cell: expected one of {', '.join(self._cells)}, got {cell!r}")
+        dtype = pick_dtype(dtype)
         self.cell = cell
         self.input_size = count("input_size", input_size)
         self.hidden_size = count("hidden_size", hidden_size)
@@ -72,7 +73,7 @@ class _Recurrent(Layer):
         self.bias, self.bidirectional = bool(bias), bool(bidirectional)
         self.dropout = fraction("dropout", dropout)
         self.layout = pick_layout(layout)
-        self._options = check_options(cell, self.hidden_size, options)
+        self._options = check_options(cell, self.hidden_size, dtype, options)
         self.__dict__.update(self._options._asdict())       # attributes, as the arguments before
         self._directions = 2 if self.bidirectional else 1
         inner = width(self._options.merge, self._directions, self._options.proj_size or self.hidden_size)
@@ -86,7 +87,6 @@ class _Recurrent(Layer):
         self._evaluation = [expected] * len(self._blocks)
         self._noisy = bool(self.dropout or self._options.zoneout or self._options.recurrent_dropout
                            or self._options.weight_dropout)
-        dtype = pick_dtype(dtype)
         shapes = {block.names[role]: shape for block in self._blocks for role, shape in block.shapes.items()}
         self._declare(dict(cell=cell, input_size=self.input_size, hidden_size=self.hidden_size,
                            num_layers=self.num_layers, bias=self.bias, dropout=self.dropout,

@@ -6,7 +6,7 @@ hidden states (m, n_h) where a projection makes them narrower.
 """
 
 from .._backend import active
-from .._check import as_array
+from .._check import as_array, bound
 from .again import Again
 from .chance import chance
 from .elementwise import activate
@@ -19,9 +19,10 @@ from .streams import advance, clear, set_states, states, stream
 from .tapes import read, tape, tape_names
 from .weights import Extras, pack
 
-# `active` and `as_array` are for layers, which know ops and not what is below it.
+# `active`, `as_array` and `bound` are for layers, which know ops and not what is below it.
 __all__ = [
-    "Again", "Extras", "Gradients", "Group", "Result", "Run", "activate", "active", "add_rows", "advance", "as_array", "backward",
-    "backward_many", "chance", "clear", "forward", "forward_many", "linear", "linear_backward", "loss", "pack",
-    "pack_linear", "read", "scan", "scan_backward", "set_states", "states", "stream", "take_rows", "tape", "tape_names", "training",
+    "Again", "Extras", "Gradients", "Group", "Result", "Run", "activate", "active", "add_rows", "advance", "as_array",
+    "backward", "backward_many", "bound", "chance", "clear", "forward", "forward_many", "linear", "linear_backward", "loss",
+    "pack", "pack_linear", "read", "scan", "scan_backward", "set_states", "states", "stream", "take_rows", "tape",
+    "tape_names", "training",
 ]  # fmt: skip

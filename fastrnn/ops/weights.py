@@ -1,8 +1,6 @@
 """Packing one cell's parameters, and what may be added to a cell."""
 
-import math
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,7 +91,7 @@ def pack(cell, W_x, W_a, b_x=None, b_a=None, *, peephole=None, coupled=False, cl
             _only_lstm("coupled", cell, "False", repr(coupled))
         if clip is not None:
             _not_slstm("clip", cell, clip)
-            clip = _bound(clip)
+            clip = _check.bound("clip", clip, W_a.dtype)
         if norm is not None:
             _not_slstm("norm", cell, "a dict")
             norm = _norms(norm, cell, W_a.dtype, rows, {rows: gates * n_a, "n_a": n_a})
@@ -124,14 +122,6 @@ def _projection(cell, value, dtype):
     if 0 in array.shape:
         raise ValueError(f"projection: expected shape (n_h, n_a) with n_h >= 1, n_a >= 1, got {array.shape}")
     return array
-
-
-def _bound(clip):
-    if isinstance(clip, (bool, np.bool_)) or not isinstance(clip, Real):
-        raise TypeError(f"clip: expected a number above 0, got {type(clip).__name__}")
-    if not 0 < clip < math.inf:
-        raise ValueError(f"clip: expected a finite number above 0, got {clip!r}")
-    return float(clip)
 
 
 def _norms(norm, cell, dtype, rows, known):
