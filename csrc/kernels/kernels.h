@@ -132,6 +132,7 @@ typedef struct {
     real *dn;                   /* n_p apart: gradient of the normalised new cell, then of the new cell */
     ptrdiff_t n_p, units;       /* as in fr_step, also for c, dcells and carry */
     const fr_variant *variant;
+    int ahead;                  /* more rows than one: what the step before will read is far away, so it is asked for */
     ptrdiff_t steps;            /* with one row several may follow each other, the latest first: dz dz_row apart, others: */
     ptrdiff_t dy_step, a_step, c_step, z_step;
 } fr_step_grad;
