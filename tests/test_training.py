@@ -2,6 +2,9 @@
 as the long way, and the same errors."""
 
 import gc
+import os
+import platform
+import subprocess
 import sys
 import threading
 
@@ -384,3 +387,25 @@ def test_what_can_not_go_side_by_side():
     for count, apart, names in [(17, True, [{}]), (2, False, [{}]), (2, True, [{}, {}]), (3, False, [{}] * 3)]:
         with pytest.raises(ValueError, match="^fastrnn: expected"):
             core.Training(plain.weights[:1] * count, [None] * count, *own, apart, names)
+
+
+PAGES = """
+import resource, numpy as np, fastrnn
+layer = fastrnn.Ensemble([fastrnn.LSTM(32, 32, seed=k) for k in range(8)])
+x = np.ones((10, 8, 32), np.float32)
+def step():
+    y, _, tape = layer.forward(x)
+    layer.backward(y, tape)
+for _ in range(20): step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(50): step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators keep what they like")
+def test_a_loop_of_small_steps_has_the_pages_it_needs():
+    """Each of two gradients has 128 KiB, at which glibc begins to give memory back."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_TUNABLES"))}
+    faults = subprocess.run([sys.executable, "-c", PAGES], env=env, capture_output=True, text=True, check=True, timeout=120)
+    assert int(faults.stdout) < 50 * 10

@@ -9,6 +9,11 @@ GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru_after": 3, "gru_before": 
 # Each of the three permutations is its own inverse: one table leads there and back.
 _PERMUTATIONS = {"tmn": (0, 1, 2), "mtn": (1, 0, 2), "nmt": (2, 1, 0)}
 
+# Results are arrays of NumPy's, whose memory is malloc's.  That of glibc gives the end of its heap back when more than 128 KiB
+# are free there, and a training loop whose gradients are so large would fault on each of their pages at every step.  From a
+# larger block that goes it learns to keep twice as much; this one is never touched.
+np.empty(4 << 20, np.uint8)
+
 
 def permutation(layout):
     try:
