@@ -13,16 +13,17 @@ typedef struct {
     atomic_int next, status; /* of the calls; the first that is not FR_OK */
 } many;
 
-/* Call k on so many threads.  Only the caller's thread, rank 0, may ask the caller whether to stop. */
-static fr_status run_one(const many *m, int k, int threads, int rank)
+/* The call whose turn it is, on so many threads.  Backward begins with the last: its tape was made last, and is nearest.  Only
+ * the caller's thread, rank 0, may ask the caller whether to stop. */
+static fr_status run_one(const many *m, int turn, int threads, int rank)
 {
     if (m->forward) {
-        fr_forward_args args = m->forward[k];
+        fr_forward_args args = m->forward[turn];
         args.threads = threads;
         if (rank) args.interrupt = NULL;
         return fr_forward(&args);
     }
-    fr_backward_args args = m->backward[k];
+    fr_backward_args args = m->backward[m->count - 1 - turn];
     args.threads = threads;
     if (rank) args.interrupt = NULL;
     return fr_backward(&args);
@@ -34,9 +35,9 @@ static void many_body(void *arg, int rank, int size, fr_team *team)
     (void)size;
     (void)team;
     for (;;) {
-        const int k = atomic_fetch_add_explicit(&m->next, 1, memory_order_relaxed);
-        if (k >= m->count || atomic_load_explicit(&m->status, memory_order_relaxed) != FR_OK) return;
-        const fr_status status = run_one(m, k, 1, rank);
+        const int turn = atomic_fetch_add_explicit(&m->next, 1, memory_order_relaxed);
+        if (turn >= m->count || atomic_load_explicit(&m->status, memory_order_relaxed) != FR_OK) return;
+        const fr_status status = run_one(m, turn, 1, rank);
         int fine = FR_OK;
         if (status != FR_OK)
             atomic_compare_exchange_strong_explicit(&m->status, &fine, (int)status, memory_order_relaxed, memory_order_relaxed);
@@ -50,7 +51,7 @@ static fr_status run_many(many *m, int threads)
         return (fr_status)m->status;
     }
     fr_status status = FR_OK;
-    for (int k = 0; k < m->count && status == FR_OK; k++) status = run_one(m, k, threads, 0);
+    for (int turn = 0; turn < m->count && status == FR_OK; turn++) status = run_one(m, turn, threads, 0);
     return status;
 }
 
