@@ -101,6 +101,10 @@ int main(int count, char **arguments) {
 
     caller(&regions); /* one caller alone always gets its team */
     if (fr_pool_run(inner, &(int){0}, 2) != 2) atomic_fetch_add(&wrong, 1);
+    for (int i = 0; i < 3000 && fr_pool_meeting() <= 0; i++) one_region(2, 1, 0), usleep(1000);
+    if (fr_pool_meeting() <= 0) atomic_fetch_add(&wrong, 1);
+    for (int i = 0; i < 3000 && fr_pool_meeting() > 0; i++) usleep(1000); /* what was long ago is no longer so */
+    if (fr_pool_meeting()) atomic_fetch_add(&wrong, 1);
 
     for (int i = 0; i < CALLERS; i++) pthread_create(&threads[i], NULL, caller, &regions);
     for (int i = 0; i < forks; i++) fork_once();

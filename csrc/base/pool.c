@@ -30,6 +30,9 @@ enum { STACK_BYTES = 1 << 20 };   /* musl's default of 128 KiB is small for us, 
  * keeps its worker, and an end of such a loop costs the difference once. */
 enum { SPIN_NANOSECONDS = 50000, LONGER_SPIN_NANOSECONDS = 250000 };
 enum { SPINS_BEFORE_YIELD = 512 };
+/* What a meeting takes changes when a hypervisor moves a virtual CPU.  So it is timed anew after 500 times as long as that took,
+ * within bounds, and believed for a little longer. */
+enum { TIMING_SHARE = 500, LEAST_PAUSE = 10000000, LONGEST_PAUSE = 1000000000, BELIEVED = 40000000 };
 
 struct counter {
     FR_ALIGN(FR_LINE) atomic_uint value; /* a line each, or every arrival would stall every waiter */
@@ -59,8 +62,10 @@ static struct {
     fr_body body;
     void *arg;
     fr_team team;
+    int timed; /* it ends with a few meetings, to see how long they take */
     uint64_t float_mode;
 } region;
+static _Atomic int64_t meeting, next_timing; /* nanoseconds: how long one took, and when it is time again */
 
 /* ---- waiting ---- */
 
@@ -114,6 +119,26 @@ static int take(struct slot *slot, unsigned order) {
     return atomic_compare_exchange_strong(&slot->taken, &before, order);
 }
 
+/* Of two rounds the quicker, as the other may have been kept waiting by whatever else runs on the machine. */
+static void time_meetings(fr_team *team, int rank) {
+    enum { ROUNDS = 2, MEETINGS = 6 };
+    int64_t least = INT64_MAX, all = 0;
+    fr_team_barrier(team, rank);
+    for (int round = 0; round < ROUNDS; round++) {
+        const int64_t start = nanoseconds();
+        for (int k = 0; k < MEETINGS; k++) fr_team_barrier(team, rank);
+        const int64_t took = nanoseconds() - start;
+        if (took < least) least = took;
+        all += took;
+    }
+    if (rank) return;
+    int64_t pause = TIMING_SHARE * all;
+    if (pause < LEAST_PAUSE) pause = LEAST_PAUSE;
+    if (pause > LONGEST_PAUSE) pause = LONGEST_PAUSE;
+    atomic_store_explicit(&meeting, least / MEETINGS, memory_order_relaxed);
+    atomic_store_explicit(&next_timing, nanoseconds() + pause, memory_order_relaxed);
+}
+
 static void *work(void *arg) {
     struct slot *slot = arg;
     int rank = (int)(slot - slots);
@@ -124,6 +149,7 @@ static void *work(void *arg) {
         if (!take(slot, order)) continue;
         fr_set_float_mode(region.float_mode); /* the bits of a result may not depend on who computed it */
         region.body(region.arg, rank, region.team.size, &region.team);
+        if (region.timed) time_meetings(&region.team, rank);
         atomic_store_explicit(&slot->done, order, memory_order_release);
     }
     return NULL;
@@ -197,11 +223,13 @@ static int run(fr_body body, void *arg, int threads, int offered) {
     region.body = body;
     region.arg = arg;
     region.team = (fr_team){size, arrived};
+    region.timed = !offered && nanoseconds() >= atomic_load_explicit(&next_timing, memory_order_relaxed);
     region.float_mode = fr_float_mode();
     for (int rank = 0; rank < size; rank++) atomic_store_explicit(&arrived[rank].value, 0, memory_order_relaxed);
 
     for (int rank = 1; rank < size; rank++) give_order(&slots[rank]);
     body(arg, 0, size, &region.team);
+    if (region.timed) time_meetings(&region.team, 0);
     for (int rank = 1; rank < size; rank++) {
         unsigned order = atomic_load_explicit(&slots[rank].order, memory_order_relaxed);
         if (!offered || !take(&slots[rank], order)) wait_for(&slots[rank].done, order);
@@ -214,6 +242,11 @@ static int run(fr_body body, void *arg, int threads, int offered) {
 int fr_pool_run(fr_body body, void *arg, int threads) { return run(body, arg, threads, 0); }
 
 void fr_pool_offer(fr_body body, void *arg, int threads) { run(body, arg, threads, 1); }
+
+int fr_pool_meeting(void) {
+    const int64_t until = atomic_load_explicit(&next_timing, memory_order_relaxed) + BELIEVED;
+    return nanoseconds() < until ? (int)atomic_load_explicit(&meeting, memory_order_relaxed) : 0;
+}
 
 /* Each rank counts on its own line and reads the others'.  A rank may already be at the
  * next barrier when a slow one looks, hence "at least". */

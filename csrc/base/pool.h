@@ -22,4 +22,7 @@ FR_HIDDEN void fr_pool_offer(fr_body body, void *arg, int threads);
 /* Every rank of the team arrives before any goes on, and sees what the others wrote. */
 FR_HIDDEN void fr_team_barrier(fr_team *team, int rank);
 
+/* How many nanoseconds a meeting of all took when some were last timed, or 0: not lately. */
+FR_HIDDEN int fr_pool_meeting(void);
+
 #endif
