@@ -1,4 +1,5 @@
-/* Independent calls side by side: a thread takes one, runs it alone, and takes the next.  With more threads than calls they
+/* Independent calls side by side: a thread takes those of its own share, runs each alone, and then what others have left.  So
+ * the tape, the states and the gradients of a call are mostly found where they were written.  With more threads than calls they
  * run one after the other instead, each on all threads. */
 #include <stdatomic.h>
 
@@ -7,40 +8,53 @@
 #include "fastrnn.h"
 
 typedef struct {
+    FR_ALIGN(FR_LINE) atomic_int taken; /* of a share */
+} counter;
+
+typedef struct {
     const fr_forward_args *forward; /* one of the two */
     const fr_backward_args *backward;
     int count;
-    atomic_int next, status; /* of the calls; the first that is not FR_OK */
+    atomic_int status; /* the first that is not FR_OK */
+    counter shares[FR_MAX_THREADS];
 } many;
 
-/* The call whose turn it is, on so many threads.  Backward begins with the last: its tape was made last, and is nearest.  Only
- * the caller's thread, rank 0, may ask the caller whether to stop. */
-static fr_status run_one(const many *m, int turn, int threads, int rank)
+/* Call k on so many threads.  Only the caller's thread, rank 0, may ask the caller whether to stop. */
+static fr_status run_one(const many *m, int k, int threads, int rank)
 {
     if (m->forward) {
-        fr_forward_args args = m->forward[turn];
+        fr_forward_args args = m->forward[k];
         args.threads = threads;
         if (rank) args.interrupt = NULL;
         return fr_forward(&args);
     }
-    fr_backward_args args = m->backward[m->count - 1 - turn];
+    fr_backward_args args = m->backward[k];
     args.threads = threads;
     if (rank) args.interrupt = NULL;
     return fr_backward(&args);
 }
 
-static void many_body(void *arg, int rank, int size, fr_team *team)
+/* What is left of calls [first, end), of which `taken` counts.  Backward begins with the last: its tape was made last, and is
+ * nearest. */
+static void run_share(many *m, atomic_int *taken, int first, int end, int rank)
 {
-    many *m = arg;
-    (void)size;
-    (void)team;
     for (;;) {
-        const int turn = atomic_fetch_add_explicit(&m->next, 1, memory_order_relaxed);
-        if (turn >= m->count || atomic_load_explicit(&m->status, memory_order_relaxed) != FR_OK) return;
-        const fr_status status = run_one(m, turn, 1, rank);
+        const int turn = atomic_fetch_add_explicit(taken, 1, memory_order_relaxed);
+        if (turn >= end - first || atomic_load_explicit(&m->status, memory_order_relaxed) != FR_OK) return;
+        const fr_status status = run_one(m, m->forward ? first + turn : end - 1 - turn, 1, rank);
         int fine = FR_OK;
         if (status != FR_OK)
             atomic_compare_exchange_strong_explicit(&m->status, &fine, (int)status, memory_order_relaxed, memory_order_relaxed);
+    }
+}
+
+static void many_body(void *arg, int rank, int size, fr_team *team)
+{
+    many *m = arg;
+    (void)team;
+    for (int k = 0; k < size; k++) {
+        const int owner = (rank + k) % size;
+        run_share(m, &m->shares[owner].taken, m->count * owner / size, m->count * (owner + 1) / size, rank);
     }
 }
 
@@ -51,7 +65,7 @@ static fr_status run_many(many *m, int threads)
         return (fr_status)m->status;
     }
     fr_status status = FR_OK;
-    for (int turn = 0; turn < m->count && status == FR_OK; turn++) status = run_one(m, turn, threads, 0);
+    for (int k = 0; k < m->count && status == FR_OK; k++) status = run_one(m, m->forward ? k : m->count - 1 - k, threads, 0);
     return status;
 }
 
