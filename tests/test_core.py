@@ -47,7 +47,6 @@ def test_other_elements_of_the_same_size_are_refused(weights):
         core.forward(weights, np.ones((1, 1, 3), np.int64), *[None] * 6, False, 1, None)
 
 
-
 @pytest.mark.parametrize("ids", [
     np.array([1, 0, 2, 0], np.int32)[:2], np.array([0.0]), np.arange(4)[::2], [0, 1]], ids=repr)
 def test_a_stream_clears_what_it_can_read(weights, ids):

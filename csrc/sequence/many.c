@@ -34,14 +34,14 @@ static fr_status run_one(const many *m, int k, int threads, int rank)
     return fr_backward(&args);
 }
 
-/* What is left of calls [first, end), of which `taken` counts.  Backward begins with the last: its tape was made last, and is
- * nearest. */
-static void run_share(many *m, atomic_int *taken, int first, int end, int rank)
+/* What is left of calls [first, end), of which `taken` counts, each on so many threads.  Backward begins with the last: its tape
+ * was made last, and is nearest. */
+static void run_share(many *m, atomic_int *taken, int first, int end, int threads, int rank)
 {
     for (;;) {
         const int turn = atomic_fetch_add_explicit(taken, 1, memory_order_relaxed);
         if (turn >= end - first || atomic_load_explicit(&m->status, memory_order_relaxed) != FR_OK) return;
-        const fr_status status = run_one(m, m->forward ? first + turn : end - 1 - turn, 1, rank);
+        const fr_status status = run_one(m, m->forward ? first + turn : end - 1 - turn, threads, rank);
         int fine = FR_OK;
         if (status != FR_OK)
             atomic_compare_exchange_strong_explicit(&m->status, &fine, (int)status, memory_order_relaxed, memory_order_relaxed);
@@ -54,19 +54,17 @@ static void many_body(void *arg, int rank, int size, fr_team *team)
     (void)team;
     for (int k = 0; k < size; k++) {
         const int owner = (rank + k) % size;
-        run_share(m, &m->shares[owner].taken, m->count * owner / size, m->count * (owner + 1) / size, rank);
+        run_share(m, &m->shares[owner].taken, m->count * owner / size, m->count * (owner + 1) / size, 1, rank);
     }
 }
 
 static fr_status run_many(many *m, int threads)
 {
-    if (threads <= m->count) {
+    if (threads <= m->count)
         fr_pool_offer(many_body, m, threads);
-        return (fr_status)m->status;
-    }
-    fr_status status = FR_OK;
-    for (int k = 0; k < m->count && status == FR_OK; k++) status = run_one(m, m->forward ? k : m->count - 1 - k, threads, 0);
-    return status;
+    else
+        run_share(m, &m->shares[0].taken, 0, m->count, threads, 0);
+    return (fr_status)m->status;
 }
 
 fr_status fr_forward_many(const fr_forward_args *args, int count, int threads)

@@ -61,7 +61,7 @@ def forward(
     drop (m, n_h): the recurrent product reads drop * a, in all steps the same (Gal & Ghahramani 2016), all else a.
     zoneout (Krueger et al. 2017), time-major in every layout: booleans (keep_a (T, m, n_h), keep_c (T, m, n_a) or, but
     for an LSTM, None), True keeps the old value; or a number p: p times the old value and 1 - p times the new.
-    out: an array for y, which then is this one; it may be a part of a larger array, even of one that is read here.
+    out: an array for y, which then is this one; it may be a part of a larger array, even of that of x or of a state.
     Returns Result: y in `layout` with n = n_h; state as it came, after the last step; with `cells` the LSTM's cell
     states like y; with `training` the tape, which refers to x and all masks: leave them as they are until `backward`.
     Raises ValueError or TypeError naming the argument that does not fit. NaN and infinity pass through.
