@@ -79,6 +79,13 @@ def test_split_by_units_and_by_sequences(isa, cell):
                 assert_as_specified(build(cell, asked & set(features(cell)), sizes, "float32"), among=4)
 
 
+@pytest.mark.parametrize("m", [16, 17, 31, 150])
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if "norm" in features(cell)])
+def test_norms_of_groups_of_sequences(isa, dtype, threads, cell, m):
+    """Many sequences of one length, whose gains' and shifts' gradients are first summed in twos, over several blocks of steps."""
+    assert_as_specified(build(cell, {"norm", "coupled", "reset"} & set(features(cell)), (4, 9, m, 35), dtype.name))
+
+
 combinations = st.sampled_from(CELLS).flatmap(
     lambda cell: st.tuples(st.just(cell), st.sets(st.sampled_from(features(cell)), min_size=2))
 )
@@ -205,12 +212,13 @@ def chunk_of(case, start, stop, state):
     return part
 
 
+@pytest.mark.parametrize("m", [5, 17])
 @each_set
 @each_cell
-def test_whole_or_in_chunks_of_time(isa, dtype, cell, k):
+def test_whole_or_in_chunks_of_time(isa, dtype, cell, k, m):
     """Cuts at multiples of 16 steps, gradients of parameters added up: the bits of one call, in guarded arrays too."""
     asked = list(sets(cell))[k] - {"lengths", "reverse"}
-    case = build(cell, asked, (6, 13, 5, 41), dtype.name)
+    case = build(cell, asked, (6, 13, m, 41), dtype.name)
     whole, weights = everything(case), pack(case)
     state, tapes = tuple(case.arrays[name] for name in ("a0", "c0") if name in case.arrays), []
     bounds = [(0, 16), (16, 32), (32, 41)]
@@ -240,7 +248,7 @@ def test_the_same_bits_with_every_fused_instruction_set(dtype, cell, k):
     fused = [isa for isa in ISAS if isa != "scalar"]
     if len(fused) < 2:
         pytest.skip("fewer than two instruction sets with FMA here")
-    case = build(cell, list(sets(cell))[k], (33, 49, 7, 18), dtype.name)
+    case = build(cell, list(sets(cell))[k], (33, 49, 17, 18), dtype.name)
     before, found = _backend._core.isa(), set()
     try:
         with fastrnn.backend("native"):

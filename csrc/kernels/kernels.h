@@ -154,7 +154,8 @@ typedef struct {
     real *scratch;              /* rows · inputs reals, rounded up to FR_UNITS and at most FR_SCRATCH inputs */
 } fr_outer;
 
-/* Sums over rows, unit by unit, of some slots of dz: inner += Σ dz ∘ x, sum += Σ dz; groups [first, last) of units. */
+/* Sums over rows, unit by unit, of some slots of dz: inner += Σ dz ∘ x, sum += Σ dz; groups [first, last) of units.  Where rows
+ * are such sums already, `summed`, inner += Σ x. */
 typedef struct {
     ptrdiff_t first, last;
     ptrdiff_t rows;
@@ -162,7 +163,7 @@ typedef struct {
     int slots, x_slots;         /* slots a unit has there, and in x */
     const real *const *x;       /* [rows] */
     ptrdiff_t n_a;
-    int count, slot[4], x_slot[4];
+    int summed, count, slot[4], x_slot[4];
     real *inner[4], *sum[2][4]; /* for each slot [n_a]; sums may be NULL */
 } fr_columns;
 
@@ -187,20 +188,16 @@ typedef struct {
     ptrdiff_t inverse_row;
 } fr_norm;
 
-/* dx = inverse (g − mean(g) − hat · mean(g ∘ hat)), g = dz ∘ gain. */
+/* dx = inverse (g − mean(g) − hat · mean(g ∘ hat)), g = dz ∘ gain; inner += Σ dz ∘ hat and sum += Σ dz of each FR_TOGETHER rows. */
 typedef struct {
     ptrdiff_t rows, n_a;
     int slots, count;
     const int *slot;
-    const real *dz;
-    ptrdiff_t dz_row;
     const real *hat, *soon;     /* far away; soon: the first row of those that come next, fetched meanwhile, or NULL */
-    ptrdiff_t hat_row;
-    const real *inverse;
-    ptrdiff_t inverse_row;
-    const real *gain;
+    const real *dz, *inverse, *gain;
     real *dx;                   /* may be dz */
-    ptrdiff_t dx_row;
+    real *inner, *sum;          /* rows of slots too, or NULL: not wanted */
+    ptrdiff_t dz_row, hat_row, inverse_row, dx_row, sums_row;
 } fr_norm_grad;
 
 /* One row of a loss.  Filled: out = scale · the gradient of the loss (it may be x), and in part[] what the loss is made of:
@@ -244,6 +241,7 @@ typedef struct {
 #define FR_PIECE 64    /* rows of one partial sum of a weight gradient, at most */
 #define FR_PIECE_LEAST 16 /* where there is more than one */
 #define FR_PIECES 4    /* so many at once where dw is far, which is then fetched once */
+#define FR_TOGETHER 2  /* neighbouring rows that are one sum, where few are to be left */
 #define FR_SCRATCH 512 /* inputs of x that are packed at once, at most */
 
 typedef struct fr_kernels {
