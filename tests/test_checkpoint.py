@@ -1,5 +1,6 @@
 """Checkpoints: the bits of a plain run, from the states of every k-th step."""
 
+import copy
 import tracemalloc
 
 import numpy as np
@@ -160,6 +161,21 @@ def test_the_state_may_be_written_over_before_backward(engine, kind, options):
     dy = numbers(3, *y.shape)
     plain = layer.forward(x, initial(layer))[2]
     agree(engine, layer, layer.backward(dy, plain), layer.backward(dy, tape))
+
+
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"bidirectional": True}], ids=["one", "deep", "both"])
+def test_weights_written_between_passes(engine, options):
+    """A tape goes back by the weights that it ran with, the next pass runs with those of now."""
+    layer = make("lstm", **options)
+    before, x = copy.deepcopy(layer), inputs(steps=STEPS)
+    y, _, tape = layer.forward(x, checkpoint=16)
+    dy = numbers(3, *y.shape)
+    layer.update({name: 2 * value for name, value in layer.parameters().items()})
+    agree(engine, layer, before.backward(dy, before.forward(x)[2]), layer.backward(dy, tape))
+    for each in (layer, copy.deepcopy(layer)):
+        plain, tape = each.forward(x), each.forward(x, checkpoint=16)
+        agree(engine, layer, plain[:2], tape[:2])
+        agree(engine, layer, each.backward(dy, plain[2]), each.backward(dy, tape[2]))
 
 
 @pytest.mark.parametrize("at", range(5))

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import ops
 from .axes import empty
 from .column import Column
 
@@ -66,18 +65,13 @@ def chunks(T, m, every, lengths, reset, reverse):
 
 
 class Checkpointed(Column):
-    """Forward and backward of a Column in chunks of `every` steps, rounded up to a multiple of 16.
+    """Forward and backward of a Column in chunks of `every` steps, rounded up to a multiple of 16."""
 
-    layouts: in which order of axes dx and y are laid out in memory.
-    """
+    __slots__ = ("every", "kept", "ready")
 
-    __slots__ = ("layouts", "every", "kept", "ready")
-
-    def __init__(self, blocks, weights, noise, layouts, dropout, every):
-        # what block j reads, and the gradient of that, stand in layouts[j], what it writes in the next
-        runs = [ops.Again(w, (layouts[j + 1], layouts[j]), blocks[j].reverse) for j, w in enumerate(weights)]
+    def __init__(self, blocks, runs, noise, dropout, every):
         super().__init__(blocks, runs, noise, dropout)
-        self.layouts, self.every, self.kept = layouts, -(-every // _BLOCK) * _BLOCK, None
+        self.every, self.kept = -(-every // _BLOCK) * _BLOCK, None
         self.ready = {}         # columns that have their tapes, by the number of the chunk
 
     def forward(self, x, states, lengths, reset):
@@ -85,7 +79,7 @@ class Checkpointed(Column):
         T, m, _ = x.shape
         # The caller's states, but those of a chunk are kept until backward.
         states = [None if state is None else tuple([part.copy() for part in state]) for state in states]
-        starts, y = [], empty((T, m, self.blocks[-1].n_h), self.layouts[-1], x.dtype)
+        starts, y = [], empty((T, m, self.blocks[-1].n_h), self.runs[-1].layouts[0], x.dtype)
         if lengths is not None and self.reverse:
             y[...] = 0
         found = chunks(T, m, self.every, lengths, reset, self.reverse)
@@ -114,7 +108,7 @@ class Checkpointed(Column):
         x, reset, starts = self.kept
         dx, sums = None, None
         if need_dx:
-            dx = empty(x.shape, self.layouts[0], x.dtype)
+            dx = empty(x.shape, self.runs[0].layouts[1], x.dtype)
             if any(chunk.inside is not None for chunk, _ in starts):
                 dx[...] = 0
         for k, (chunk, states) in reversed(list(enumerate(starts))):

@@ -111,10 +111,10 @@ class CheckpointedLevel:
 
     plain = None
 
-    def __init__(self, blocks, weights, noise, layouts, merge, dropout, every):
+    def __init__(self, blocks, runs, noise, merge, dropout, every):
         self.blocks, self.noise, self.merge, self.dropout = blocks, noise, merge, dropout
         two = blocks[-1].reverse
-        self.columns = [Checkpointed(blocks[part], weights[part], noise[part], layouts, dropout, every)
+        self.columns = [Checkpointed(blocks[part], runs[part], noise[part], dropout, every)
                         for part in ((slice(0, 1), slice(1, 2)) if two else (slice(None),))]
 
     def forward(self, x, state, lengths, reset, training, cells):
@@ -126,7 +126,7 @@ class CheckpointedLevel:
             ys.append(y)
             ends += end
         kept = (ys if self.merge == "mul" else None,)
-        y = ys[0] if len(ys) == 1 else merged(self.merge, ys, self.columns[0].layouts[-1])
+        y = ys[0] if len(ys) == 1 else merged(self.merge, ys, self.columns[0].runs[-1].layouts[0])
         return y, _together(ends), None, kept
 
     def backward(self, kept, dy, dstate, dcells, need_dx):
@@ -155,7 +155,7 @@ class CheckpointedLevel:
 
 def _together(states):
     """The reverse of that."""
-    return tuple(np.stack(part) for part in zip(*states))
+    return tuple([part[None] for part in states[0]] if len(states) == 1 else [np.stack(part) for part in zip(*states)])
 
 
 def _unless_none(values):

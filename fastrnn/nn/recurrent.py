@@ -9,6 +9,7 @@ from .level import CheckpointedLevel, Level, total
 from .merge import width
 from .noise import NONE, Noise, draw
 from .options import Options, check_options
+from .packs import Packs
 from .states import checked, given, some
 from .stream import Stream
 
@@ -80,9 +81,8 @@ class _Recurrent(Layer):
         self._blocks = [
             Block(cell, k, bool(d), inner if k else self.input_size, self.hidden_size, self.bias, self._options)
             for k in range(self.num_layers) for d in range(self._directions)]
-        # (backend, arrays, what was made of these), or None: packed weights, and the levels of a pass without chance.
-        # Which arrays it was is asked each time, since another thread may write some while this one packs.
-        self._packs, self._levels = [None] * len(self._blocks), None
+        self._packs = Packs(self._blocks)
+        self._levels = None     # or (backend, arrays, what was made of these): the levels of a pass without chance
         expected = Noise(zoneout=self._options.zoneout) if self._options.zoneout else NONE
         self._evaluation = [expected] * len(self._blocks)
         self._noisy = bool(self.dropout or self._options.zoneout or self._options.recurrent_dropout
@@ -96,25 +96,14 @@ class _Recurrent(Layer):
     # ---- packed weights -------------------------------------------------------------------------
 
     def _written(self, names):
-        for j, block in enumerate(self._blocks):
-            if any(name in names for name in block.names.values()):
-                self._packs[j] = self._levels = None
+        self._packs.forget(names)
+        self._levels = None
 
     def _weights(self, j, factors=None):
-        """The weights of block j, packed for the backend in force; packed again only after a write or a switch.
-
-        With `factors`, those of DropConnect, a copy of their own, which nobody else gets.
-        """
-        if factors is not None:
-            return self._blocks[j].pack(self._arrays, factors)
-        backend, own, pack = ops.active(), [self._arrays[name] for name in self._blocks[j].names.values()], self._packs[j]
-        if pack is None or pack[0] is not backend or any([a is not b for a, b in zip(pack[1], own)]):
-            pack = self._packs[j] = backend, own, self._blocks[j].pack(self._arrays)
-        return pack[2]
+        return self._packs.weights(self._arrays, j, factors)
 
     def __getstate__(self):
-        # Packed weights belong to this process and this machine; a copy packs its own.
-        return {**self.__dict__, "_packs": [None] * len(self._blocks), "_levels": None}
+        return {**self.__dict__, "_levels": None}       # as packed weights
 
     # ---- forward and backward -------------------------------------------------------------------
 
@@ -206,15 +195,17 @@ class _Recurrent(Layer):
         return self._made(noise, checkpoint)
 
     def _made(self, noise, checkpoint):
-        blocks, D, L, merge = self._blocks, self._directions, self.num_layers, self._options.merge
-        weights = [self._weights(j, noise[j].weights) for j in range(len(blocks))]
+        blocks, D, L, rest = self._blocks, self._directions, self.num_layers, (self._options.merge, self.dropout)
         # Between the layers time is outermost; only the first reads and the last writes the user's layout.
         layouts = [self.layout, *["tmn"] * (L - 1), self.layout]
-        if checkpoint is not None and D == 1:
-            return [CheckpointedLevel(blocks, weights, noise, layouts, merge, self.dropout, checkpoint)]
-        more, make = ((), Level) if checkpoint is None else ((checkpoint,), CheckpointedLevel)
-        return [make(blocks[j:j + D], weights[j:j + D], noise[j:j + D], layouts[j // D:j // D + 2], merge, self.dropout, *more)
-                for j in range(0, D * L, D)]
+        if checkpoint is None:
+            weights = [self._weights(j, noise[j].weights) for j in range(D * L)]
+            return [Level(blocks[j:j + D], weights[j:j + D], noise[j:j + D], layouts[j // D:j // D + 2], *rest)
+                    for j in range(0, D * L, D)]
+        runs = [self._packs.again(self._arrays, j, (layouts[j // D + 1], layouts[j // D]), noise[j].weights) for j in range(D * L)]
+        each = D if D == 2 else L
+        return [CheckpointedLevel(blocks[j:j + each], runs[j:j + each], noise[j:j + each], *rest, checkpoint)
+                for j in range(0, D * L, each)]
 
     def _draws(self, T, m):
         """The noise of each block in training, drawn from the layer's generator in the order of the blocks."""
