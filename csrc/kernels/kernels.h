@@ -178,7 +178,7 @@ typedef struct {
     int x_slots, x_slot;        /* slots of a unit in x, of which the first is this one of the other rows */
     const real *x;
     ptrdiff_t x_row;
-    real *hat;                  /* or NULL: not wanted; may not be x */
+    real *hat;                  /* or NULL: not wanted; may be x, if that has the same rows */
     ptrdiff_t hat_row;
     real *out;                  /* may be x, if that has the same slots */
     ptrdiff_t out_row;
