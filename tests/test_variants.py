@@ -81,7 +81,7 @@ def test_split_by_units_and_by_sequences(isa, cell):
 
 @pytest.mark.parametrize("m", [16, 17, 31, 150])
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if "norm" in features(cell)])
-def test_norms_of_groups_of_sequences(isa, dtype, threads, cell, m):
+def test_norms_of_bundles_of_sequences(isa, dtype, threads, cell, m):
     """Many sequences of one length, whose gains' and shifts' gradients are first summed in twos, over several blocks of steps."""
     assert_as_specified(build(cell, {"norm", "coupled", "reset"} & set(features(cell)), (4, 9, m, 35), dtype.name))
 
