@@ -12,6 +12,7 @@ from layers import FROM_TMN, KINDS, N_A, N_X, differences, each_kind, each_layou
 import fastrnn
 from fastrnn import ops
 from fastrnn.nn import GRU, LSTM, RNN, sLSTM
+from fastrnn.nn.blocks import Block
 
 M, T = 2, 5
 
@@ -401,6 +402,19 @@ def test_copies(engine):
         assert np.array_equal(twin(inputs())[0], y)
         twin.update({name: 0 * a for name, a in twin.parameters().items()})
         assert np.array_equal(layer(inputs())[0], y)
+
+
+def test_a_copy_packs_its_own_weights(monkeypatch):
+    """Else a shallow copy with other parameters and its original would pack anew at every call in turns."""
+    layer, packed, pack = make("lstm", num_layers=2), [], Block.pack
+    monkeypatch.setattr(Block, "pack", lambda *arguments: packed.append(0) or pack(*arguments))
+    twin = copy.copy(layer)
+    twin.update({name: 0 * a for name, a in twin.parameters().items()})
+    for _ in range(3):
+        for each in (layer, twin):
+            each(inputs())
+            each.forward(inputs(), checkpoint=16)
+    assert len(packed) == 4
 
 
 @pytest.mark.parametrize("call, error, name", [

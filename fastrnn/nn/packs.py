@@ -6,16 +6,13 @@ class Packs:
     """Of each block: its weights packed for the backend in force, and what runs these chunk after chunk.
 
     `arrays`, the layer's parameters by name, come with each call.  Which of them a pack was made of is asked each time, since
-    another thread may write some while this one packs.  A copy packs anew, as packs belong to this process and this machine.
+    another thread may write some while this one packs.
     """
 
     def __init__(self, blocks):
         self._blocks = blocks
         self._packs = [None] * len(blocks)      # or (backend, arrays, weights)
         self._runs = [None] * len(blocks)       # or an ops.Again, which knows its weights
-
-    def __reduce__(self):
-        return Packs, (self._blocks,)
 
     def forget(self, names):
         """What was made of parameters of these names goes."""

@@ -103,7 +103,8 @@ class _Recurrent(Layer):
         return self._packs.weights(self._arrays, j, factors)
 
     def __getstate__(self):
-        return {**self.__dict__, "_levels": None}       # as packed weights
+        # What is packed belongs to this process and this machine; a copy packs its own.
+        return {**self.__dict__, "_packs": Packs(self._blocks), "_levels": None}
 
     # ---- forward and backward -------------------------------------------------------------------
 
