@@ -43,11 +43,12 @@ struct fr_team {
     struct counter *arrived; /* [size] barriers that each rank has reached */
 };
 
+/* A line for each that one writes while the other looks: it would else go back and forth for its neighbours, too. */
 struct slot {
     FR_ALIGN(FR_LINE) atomic_uint order; /* written by the caller */
-    FR_ALIGN(FR_LINE) atomic_uint done;  /* written by the worker: order when it has finished */
-    atomic_uint taken;                   /* the last order that the worker has begun or the caller has taken back */
     atomic_int asleep;
+    FR_ALIGN(FR_LINE) atomic_uint done;  /* written by the worker: order when it has finished */
+    FR_ALIGN(FR_LINE) atomic_uint taken; /* the last order that the worker has begun or the caller has taken back */
     pthread_mutex_t lock; /* only for going to sleep and waking up */
     pthread_cond_t wake;
 };
@@ -59,7 +60,7 @@ static int workers; /* ranks 1 … workers have a thread */
 static struct slot slots[FR_MAX_THREADS];
 static struct counter arrived[FR_MAX_THREADS];
 static struct {
-    fr_body body;
+    FR_ALIGN(FR_LINE) fr_body body;
     void *arg;
     fr_team team;
     int timed; /* it ends with a few meetings, to see how long they take */
