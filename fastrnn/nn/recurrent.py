@@ -204,7 +204,7 @@ class _Recurrent(Layer):
             return [Level(blocks[j:j + D], weights[j:j + D], noise[j:j + D], layouts[j // D:j // D + 2], *rest)
                     for j in range(0, D * L, D)]
         runs = [self._packs.again(self._arrays, j, (layouts[j // D + 1], layouts[j // D]), noise[j].weights) for j in range(D * L)]
-        each = D if D == 2 else L
+        each = L if D == 1 else D       # all layers in one direction are one level
         return [CheckpointedLevel(blocks[j:j + each], runs[j:j + each], noise[j:j + each], *rest, checkpoint)
                 for j in range(0, D * L, each)]
 
