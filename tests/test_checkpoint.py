@@ -94,6 +94,17 @@ def test_masks_are_those_of_forward(engine, kind, options, directions):
     agree(engine, layer, *both(layer, 16, LENGTHS["ragged"], resets("tmn")))
 
 
+@pytest.mark.parametrize("kind", ["tanh", "lstm", "gru", "gru_before"])
+def test_many_normalised_sequences_of_different_lengths(engine, threads, kind):
+    """In chunks that all of them outlive they have one length."""
+    layer, m = make(kind, np.float32, layer_norm=True), 17
+    x, lengths, found = inputs(dtype=np.float32, steps=STEPS, m=m), 33 + 2 * np.arange(m), []
+    for k in (None, 16, 48):
+        y, last, tape = layer.forward(x, None, lengths, None, k)
+        found.append((y, last, *layer.backward(y, tape)))
+    assert same(*found[:2]) and same(*found[1:])
+
+
 def test_one_sequence_and_nothing_to_do(engine):
     layer = make("gru", num_layers=2, bidirectional=True)
     x = inputs(steps=STEPS)

@@ -75,6 +75,8 @@ def lstm_step_grad(weights, x, prev, now, d):
     if p is not None:
         grad["c"] += dz_i * p[0] + dz_f * p[1]
         grad["peephole"] = np.stack([(dz_i * prev["c"]).sum(0), (dz_f * prev["c"]).sum(0), (dz_o * c).sum(0)])
+        if weights.coupled:
+            grad["peephole"][1] = 0  # whatever c was: 0 times infinity is not 0
     dz = np.concatenate([dz_i, dz_g, dz_o] if weights.coupled else [dz_i, dz_f, dz_g, dz_o], axis=1)
     grad["x"], of_x = product_grad(weights, "x", x, dz, _rows(weights))
     grad["seen"], of_a = product_grad(weights, "a", prev["seen"], dz, _rows(weights))
