@@ -3,16 +3,17 @@ import numpy as np
 
 from .. import ops
 from .layer import Layer, count, floats, generator, indices, pick_dtype, pick_layout
-from .linear import tape_of
+from .tape import Once, tape_of
 
 
-class EmbeddingTape:
-    """What Embedding.forward keeps for one backward: its own copy of the indices."""
+class EmbeddingTape(Once):
+    """The indices: a copy."""
 
-    __slots__ = ("layer", "x")
+    __slots__ = _kept = ("x",)
 
     def __init__(self, layer, x):
-        self.layer, self.x = layer, x
+        super().__init__(layer)
+        self.x = x
 
 
 class Embedding(Layer):
@@ -69,14 +70,12 @@ class Embedding(Layer):
 
         Positions that name the same row add up, in order of time and sequence: the same bits for any number of threads.
         """
-        x = tape_of(self, tape, EmbeddingTape).x
-        dy = floats("dy", dy, self.dtype)
-        n = self.embedding_dim
-        shape = (n, *x.shape) if self.layout == "nmt" else (*x.shape, n)
-        if dy.shape != shape:
-            raise ValueError(f"dy: expected shape {shape}, got {dy.shape}")
-        gradient = ops.add_rows(self.num_embeddings, x, dy, layout=self.layout, skip=self.padding_idx)
-        tape.x = None
+        with tape_of(self, tape, EmbeddingTape):
+            x, dy, n = tape.x, floats("dy", dy, self.dtype), self.embedding_dim
+            shape = (n, *x.shape) if self.layout == "nmt" else (*x.shape, n)
+            if dy.shape != shape:
+                raise ValueError(f"dy: expected shape {shape}, got {dy.shape}")
+            gradient = ops.add_rows(self.num_embeddings, x, dy, layout=self.layout, skip=self.padding_idx)
         return None, {"weight": gradient}
 
     def __repr__(self):

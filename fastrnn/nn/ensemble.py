@@ -8,7 +8,7 @@ from .axes import SHAPE, check_lengths, check_reset, laid, turned
 from .layer import check_mapping, plain
 from .level import Level
 from .recurrent import Tape, _Recurrent
-from .states import checked
+from .states import checked, described
 
 
 class EnsembleTape:
@@ -82,7 +82,8 @@ class Ensemble:
                              + (" of another one" if isinstance(tape, EnsembleTape) else ""))
         dy, dstate, dcells = self._apart("dy", dy), self._states("dstate", dstate), self._apart("dcells", dcells)
         if tape.together:
-            return self._back(tape.together, dy, dstate, dcells, need_dx)
+            with tape.together:
+                return self._back(tape.together, dy, dstate, dcells, need_dx)
         dys, dcs = (_split(d, len(self)) for d in (dy, dcells))
         return _stacked(self._each("backward", dys, tape.tapes, _split(dstate, len(self)), dcs, need_dx=need_dx))
 
@@ -144,7 +145,7 @@ class Ensemble:
 
     def _back(self, tape, dy, dstate, dcells, need_dx):
         first = self.layers[0]
-        first._check_back(tape, dcells)
+        first._check_dcells(dcells)
         block = first._blocks[-1]
         for name, d, n in (("dy", dy, block.n_h), ("dcells", dcells, block.n_c)):
             if d is not None:
@@ -194,7 +195,7 @@ class Ensemble:
         if state is None or not self.layers[0]._pair:
             return self._apart(name, state)
         if not isinstance(state, (tuple, list)) or len(state) != 2:
-            raise TypeError(f"{name}: expected a pair (h, c), got {type(state).__name__}")
+            raise TypeError(f"{name}: expected a pair (h, c), got {described(state)}")
         return tuple(self._apart(f"{name} {part}", value) for part, value in zip("hc", state))
 
     def __repr__(self):

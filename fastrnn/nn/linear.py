@@ -3,24 +3,17 @@ import numpy as np
 
 from .. import ops
 from .layer import Layer, count, floats, pick_dtype, pick_layout, uniform
+from .tape import Once, tape_of
 
 
-class LinearTape:
-    """What Linear.forward keeps for one backward: its weights stay those that ran."""
+class LinearTape(Once):
+    """x, and the weights: they stay those that ran."""
 
-    __slots__ = ("layer", "x", "weights")
+    __slots__ = _kept = ("x", "weights")
 
     def __init__(self, layer, x, weights):
-        self.layer, self.x, self.weights = layer, x, weights
-
-
-def tape_of(layer, tape, kind):
-    """`tape`, if it is one that forward of this layer returned and backward has not used up: then its x is None."""
-    if not isinstance(tape, kind) or tape.layer is not layer:
-        raise ValueError(f"tape: expected what forward of this layer returned, got {type(tape).__name__}")
-    if tape.x is None:
-        raise ValueError("tape: expected one that was not used yet, got one that backward has used up")
-    return tape
+        super().__init__(layer)
+        self.x, self.weights = x, weights
 
 
 class _Affine(Layer):
@@ -83,10 +76,9 @@ class Linear(_Affine):
 
     def backward(self, dy, tape, *, need_dx=True):
         """Return dx (None without need_dx) and the gradients of the parameters; a tape can be used once."""
-        x = tape_of(self, tape, LinearTape).x
-        dx, dW, db = ops.linear_backward(tape.weights, x, floats("dy", dy, self.dtype), layout=self.layout, need_dx=need_dx,
-                                         need_db=self.bias)
-        tape.x = tape.weights = None
+        with tape_of(self, tape, LinearTape):
+            dx, dW, db = ops.linear_backward(tape.weights, tape.x, floats("dy", dy, self.dtype), layout=self.layout,
+                                             need_dx=need_dx, need_db=self.bias)
         return dx, {"weight": dW, "bias": db} if self.bias else {"weight": dW}
 
     def __repr__(self):

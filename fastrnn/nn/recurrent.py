@@ -12,19 +12,21 @@ from .options import Options, check_options
 from .packs import Packs
 from .states import checked, given, some
 from .stream import Stream
+from .tape import Once, tape_of
 
 
-class Tape:
-    """What a training forward keeps for one backward."""
+class Tape(Once):
+    """The levels of a pass, from below, each with what its forward kept."""
 
-    __slots__ = ("layer", "T", "m", "single", "levels")
+    __slots__ = ("T", "m", "single", "levels")
+    _kept = ("levels",)
 
     def __init__(self, layer, T, m, single, levels):
-        self.layer, self.T, self.m, self.single = layer, T, m, single
-        self.levels = levels    # from below, each with what its forward kept
+        super().__init__(layer)
+        self.T, self.m, self.single, self.levels = T, m, single, levels
 
     def back(self, dy, ends, dcells, need_dx):
-        """Descend the levels, with the gradients of the last state of each in `ends`; the tape is then used up.
+        """Descend the levels, with the gradients of the last state of each in `ends`.
 
         Returns dx or None, the gradients of the first states, and those of the parameters by name.
         """
@@ -35,7 +37,6 @@ class Tape:
             grads.update(found)
             starts.insert(0, start)
             dcells = None
-        self.levels = []        # only now: ops too may refuse an argument
         return dy, starts, grads
 
 
@@ -226,15 +227,15 @@ class _Recurrent(Layer):
         last layer; each may be None.  Returns dx (None without need_dx), dstate and a dict of gradients with the keys
         of parameters().
         """
-        if not isinstance(tape, Tape) or tape.layer is not self:
-            raise ValueError(f"tape: expected what forward of this layer returned, got {type(tape).__name__}"
-                             + (" of another layer" if isinstance(tape, Tape) else ""))
-        self._check_back(tape, dcells)
+        with tape_of(self, tape, Tape):
+            self._check_dcells(dcells)
+            return self._back(dy, tape, dstate, dcells, need_dx)
+
+    def _back(self, dy, tape, dstate, dcells, need_dx):
         level, kept = tape.levels[0]
         if dcells is None and level.plain is not None and self.num_layers == 1 and not tape.single:
             found = level.plain.backward(kept[0], dy, need_dx, dstate if dstate is None or self._pair else (dstate,))
             if found is not None:
-                tape.levels = []
                 dx, start, grads = found
                 return None if dx is None else total(dx), start if self._pair else start[0], grads
         n_h, D, merge = self._blocks[0].n_h, self._directions, self._options.merge
@@ -251,9 +252,7 @@ class _Recurrent(Layer):
         grads = {name: grads[name] for name in self._shapes}
         return None if dx is None else self._given(dx, tape.single), given(starts, tape.single, self._pair), grads
 
-    def _check_back(self, tape, dcells):
-        if not tape.levels:
-            raise ValueError("tape: expected one that was not used yet, got one that backward has used up")
+    def _check_dcells(self, dcells):
         if dcells is not None and not self._pair:
             raise ValueError(f"dcells: expected None for {type(self).__name__}, which has no cell state, got an array")
 

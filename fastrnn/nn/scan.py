@@ -4,17 +4,19 @@ import numpy as np
 from .. import ops
 from .axes import SHAPE, with_m, without_m
 from .layer import Layer, count, floats, pick_dtype, pick_layout, uniform
-from .linear import _Affine, tape_of
+from .linear import _Affine
+from .tape import Once, tape_of
 
 
-class ScanTape:
-    """What forward keeps for one backward: a reference to x, states and operands, which are its own, and the weights that ran,
-    where the layer has some."""
+class ScanTape(Once):
+    """A reference to x, states and operands, which are its own, and the weights that ran, where the layer has some."""
 
-    __slots__ = ("layer", "x", "inputs", "h0", "h", "single", "weights")
+    __slots__ = ("x", "inputs", "h0", "h", "single", "weights")
+    _kept = ("x", "inputs", "h0", "h", "weights")
 
     def __init__(self, layer, x, inputs, h0, h, single, weights=None):
-        self.layer, self.x, self.inputs, self.h0, self.h, self.single, self.weights = layer, x, inputs, h0, h, single, weights
+        super().__init__(layer)
+        self.x, self.inputs, self.h0, self.h, self.single, self.weights = x, inputs, h0, h, single, weights
 
 
 class _Scan(Layer):
@@ -93,7 +95,8 @@ class LinearRecurrence(_Scan):
 
     def backward(self, dh, tape, dstate=None):
         """Return (da, db), dstate, and the gradients of the parameters, of which there are none; a tape is used once."""
-        dinputs, dstate = _back(self, "linear", dh, tape, dstate)
+        with tape_of(self, tape, ScanTape):
+            dinputs, dstate = _back(self, "linear", dh, tape, dstate)
         return tuple(self._squeezed(d, tape.single) for d in dinputs), dstate, {}
 
     def __repr__(self):
@@ -101,14 +104,12 @@ class LinearRecurrence(_Scan):
 
 
 def _back(layer, kind, dh, tape, dstate, layout=None):
-    """The gradients of a scan's inputs and of its first state; the tape is used up once nothing can be refused."""
-    tape_of(layer, tape, ScanTape)
+    """The gradients of a scan's inputs and of its first state."""
     h, single = tape.h, tape.single
     if dh is not None:
         dh, _ = layer._sequences("dh" if kind == "linear" else "dy", dh, layer.hidden_size, layer._squeezed(h, single).shape)
     dlast = layer._state("dstate", dstate, layer._batch(h), single)
     dinputs, dh0 = ops.scan_backward(kind, tape.inputs, h, tape.h0, dh, dlast, layout=layout or layer.layout, out=layer.layout)
-    tape.x = tape.weights = None
     return dinputs, layer._joined(dh0, single)
 
 
@@ -155,10 +156,9 @@ class _Gated(_Affine, _Scan):
 
     def backward(self, dy, tape, dstate=None):
         """Return dx, dstate, and the gradients of the parameters; dy may be None for zeros.  A tape can be used once."""
-        tape_of(self, tape, ScanTape)
-        x, weights = tape.x, tape.weights
-        dinputs, dstate = _back(self, self._kind, dy, tape, dstate, "tmn")
-        dx, dW, db = ops.linear_backward(weights, x, dinputs, layout=self.layout, out="tmn", need_db=self.bias)
+        with tape_of(self, tape, ScanTape):
+            dinputs, dstate = _back(self, self._kind, dy, tape, dstate, "tmn")
+            dx, dW, db = ops.linear_backward(tape.weights, tape.x, dinputs, layout=self.layout, out="tmn", need_db=self.bias)
         gradients = {"weight_ih_l0": dW, "bias_ih_l0": db} if self.bias else {"weight_ih_l0": dW}
         return self._squeezed(dx, tape.single), dstate, gradients
 
