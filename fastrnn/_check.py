@@ -12,10 +12,15 @@ FLOAT64 = np.dtype("float64")
 _NATIVE = {FLOAT32: FLOAT32, FLOAT64: FLOAT64}
 
 
-def as_array(name, value):
-    """`value` as an array of whatever type and shape; no masked arrays."""
+def unmasked(name, value):
+    """Raise if `value` is a masked array."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected an array without a mask, which would be ignored; use .filled(value)")
+
+
+def as_array(name, value):
+    """`value` as an array of whatever type and shape; no masked arrays."""
+    unmasked(name, value)
     try:
         return np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
@@ -56,7 +61,8 @@ def floats(name, value, dtype=None):
     if native is None or dtype is not None and native != dtype:
         wanted = "float32 or float64" if dtype is None else f"{dtype.name} like the weights"
         if found.kind not in "biufc":
-            raise TypeError(f"{name}: expected an array of {wanted}, got {type(value).__name__}")
+            got = found.name if isinstance(value, np.ndarray) and found.kind != "O" else type(value).__name__
+            raise TypeError(f"{name}: expected an array of {wanted}, got {got}")
         use = "float32" if dtype is None else dtype.name
         raise TypeError(f"{name}: expected {wanted}, got {found.name}; convert it with .astype(np.{use})")
     if array.flags.aligned and array.dtype.isnative:

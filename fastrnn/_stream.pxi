@@ -83,11 +83,11 @@ cdef class Stream:
         """
         done = self._step(x, ids, out)
         if done is None:
-            x, ids, out = self.normalise(self, x, ids, out)
-            done = self._step(x, ids, out)
+            x, ids, into = self.normalise(self, x, ids, out)
+            done = self._step(x, ids, into)
             if done is None:
                 raise ValueError("ids: expected different ones from 0 up to capacity")
-        return done
+        return done if out is None else out
 
     # What step returns, or None where an argument has another form than C reads.
     cdef object _step(self, object x, object ids, object out):
@@ -101,8 +101,10 @@ cdef class Stream:
         cdef fr_status status
         cdef int threads = 1
         cdef char kind = c"f" if self.itemsize == 4 else c"d"
-        if type(x) is not self.array or (ids is not None and type(ids) is not self.array and type(ids) is not list):
+        if type(x) is not self.array or (out is not None and type(out) is not self.array):
             return None  # a masked array, say, which has a buffer too
+        if ids is not None and type(ids) is not self.array and type(ids) is not list:
+            return None
         try:
             if type(ids) is list:
                 rows = len(ids)

@@ -209,6 +209,17 @@ def test_work_on_a_hostile_file_is_bounded_by_its_size(kind, tmp_path):
         tracemalloc.stop()
 
 
+def test_a_name_of_the_library_stays_with_it(tmp_path):
+    LSTM(3, 5, seed=0).save(tmp_path / "ours")
+    own = type("LSTM", (LSTM,), {"__module__": "elsewhere"})
+    assert type(load(tmp_path / "ours")) is LSTM
+    own(3, 5).save(tmp_path / "own")
+    assert type(load(tmp_path / "own")) is LSTM
+    fresh = [type("Mine", (GRU,), {"__module__": "elsewhere"}) for _ in range(2)]     # a notebook's cell run twice
+    fresh[0](3, 5).save(tmp_path / "mine")
+    assert type(load(tmp_path / "mine")) is fresh[1]
+
+
 def test_files_that_are_not_ours(tmp_path):
     layer = LSTM(3, 4, seed=0)
     io.save(tmp_path / "odd.npz", "Perceptron", layer.config, layer.parameters())

@@ -59,6 +59,8 @@ def plain(name, value):
 def floats(name, value, dtype):
     """`value` as a native-endian array, which must be of that float type."""
     array = plain(name, value)
+    if array.dtype.kind == "O" and not isinstance(value, np.ndarray):
+        raise TypeError(f"{name}: expected an array of {dtype.name}, got {type(value).__name__}")
     if array.dtype != dtype:
         raise TypeError(f"{name}: expected {dtype.name}, got {array.dtype}; use .astype({dtype.name!r})")
     return array
@@ -103,6 +105,11 @@ def check_mapping(mapping):
         raise TypeError(f"mapping: expected a dict from names to arrays, got {type(mapping).__name__}")
 
 
+def _ours(cls):
+    """Whether a class is this library's, whose files mean it whatever else bears its name."""
+    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
+
+
 class Layer:
     """Named parameters of fixed shapes.
 
@@ -112,7 +119,8 @@ class Layer:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if not cls.__name__.startswith("_"):
+        known = _KINDS.get(cls.__name__)
+        if not cls.__name__.startswith("_") and (known is None or _ours(cls) or not _ours(known)):
             _KINDS[cls.__name__] = cls
 
     def _declare(self, config, shapes, dtype):

@@ -1,12 +1,14 @@
 """Streams of a layer: live states that take one step at a time."""
 from .. import ops
+from .states import described
 
 
 class Stream:
     """Live states of a recurrent layer, made by `layer.stream(capacity)`.
 
     `capacity` states share one set of weights, those that the layer had when the stream was made, and are independent
-    of each other: each has the same bits whether it steps alone or with others, and step by step or by `run`.
+    of each other: each has the same bits (on the NumPy backend the same within rounding) whether it steps alone or with
+    others, and step by step or by `run`.
 
         y = s.step(x, ids=None, out=None)
 
@@ -57,7 +59,7 @@ class Stream:
         elif value is None or isinstance(value, (tuple, list)) and len(value) == 2:
             ops.set_states(self._live, value, ("state h", "state c"))
         else:
-            raise TypeError(f"state: expected a pair (h, c), got {type(value).__name__}")
+            raise TypeError(f"state: expected a pair (h, c), got {described(value)}")
 
     def run(self, x):
         """Take all states through a chunk x (T, capacity, n_x), and return y (T, capacity, n): the bits of T steps."""

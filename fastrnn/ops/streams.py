@@ -18,7 +18,8 @@ def stream(weights, capacity=1, *, zoneout=None):
     number, as for `forward`. The stream refers to the weights and keeps nothing of a call.
     Its step(x, ids=None, out=None) takes all states, or those that `ids` lists, each at most once, one step on: x
     (capacity, n_x) or (len(ids), n_x); it returns y (capacity, n_h) or (len(ids), n_h), in `out` if there is one.
-    A state has the same bits after steps alone, steps together with others, and `advance`.
+    A state has the same bits after steps alone, steps together with others, and `advance` (NumPy's backend: the same
+    within rounding).
     Raises ValueError or TypeError naming the argument that does not fit; a refused call changes nothing. A call while
     another thread is in one of the same stream is a RuntimeError; different streams do not mind each other.
 
@@ -125,7 +126,7 @@ def _room(stream):
 
 
 def _fitting(stream, x, ids, out):
-    """The arguments of a step in the form that backends read, or an error."""
+    """The arguments of a step in the form that backends read, `out` as a view, or an error."""
     dtype, rows, axis = DTYPES[stream.dtype], stream.capacity, "capacity"
     if ids is not None:
         ids = _check_ids(ids, stream.capacity)
@@ -133,6 +134,7 @@ def _fitting(stream, x, ids, out):
     x = _check.floats("x", x, dtype)
     _check.shape("x", x, (axis, "n_x"), {axis: rows, "n_x": stream.n_x})
     if out is not None:
+        _check.unmasked("out", out)
         if not isinstance(out, np.ndarray) or out.dtype.newbyteorder("=") != dtype:
             got = out.dtype.name if isinstance(out, np.ndarray) else type(out).__name__
             raise TypeError(f"out: expected an array of {dtype.name} like the weights, got {got}")
@@ -142,11 +144,13 @@ def _fitting(stream, x, ids, out):
             raise ValueError("out: expected a contiguous native array that can be written to, got another one")
         if np.may_share_memory(x, out):  # a row of out may be a part of x that was not read yet
             x = x.copy()
+        out = np.asarray(out)  # of a memory map, say, the plain array that C reads
     return np.ascontiguousarray(x), ids, out
 
 
 def _check_ids(ids, capacity):
     """`ids` as a contiguous array of intp."""
+    _check.unmasked("ids", ids)
     try:
         array = np.asarray(ids)
     except ValueError as error:  # ragged lists

@@ -42,7 +42,7 @@ class Stream:
         A refused call changes nothing.
         """
         with self._alone():
-            x, ids, out = self._normalise(self, x, ids, out)
+            x, ids, _ = self._normalise(self, x, ids, out)
             rows = slice(None) if ids is None else ids
             for k, weights in enumerate(self.weights):
                 a, c = self._a[k, rows], None if self._c is None else self._c[k, rows]
