@@ -76,6 +76,37 @@ run(2)
 lines = open(f"/proc/self/task/{worker}/status").read().splitlines()
 (blocked,) = [int(line.split()[1], 16) for line in lines if line.startswith("SigBlk")]
 assert blocked >> (2 - 1) & 1 and blocked >> (15 - 1) & 1, f"{blocked:x}: SIGINT and SIGTERM reach the worker"
+import signal
+for fault in (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL):
+    assert not blocked >> (fault - 1) & 1, f"{blocked:x}: nobody is told that {fault.name} ended the program"
+"""
+    )
+
+
+@pytest.mark.parametrize("call", [
+    "live = fastrnn.GRU(128, 128, seed=0).stream(500); index, x = np.arange(400), np.ones((400, 128), 'f'); "
+    "call = lambda: live.step(x, index)",
+    "index, table = np.zeros((1000, 400), np.intp), np.ones((5, 4), 'f'); call = lambda: ops.take_rows(table, index)",
+    "index, dy = np.zeros((1000, 40), np.intp), np.ones((1000, 40, 4), 'f'); call = lambda: ops.add_rows(5, index, dy)",
+    "index, x = np.zeros((1000, 40), np.intp), np.ones((1000, 40, 4), 'f'); call = lambda: ops.loss('softmax', x, index=index)",
+], ids=["step", "take", "add", "loss"])  # fmt: skip
+def test_what_another_thread_writes_to_an_index_meanwhile(call):
+    """It may be an error or any result, but nothing is read or written elsewhere: a second of this ended in a crash."""
+    python(
+        call + """
+sys.setswitchinterval(1e-5)
+last, stop = index.reshape(-1), threading.Event()
+good = int(last[-1])
+def write():
+    while not stop.is_set(): last[-1] = 1 << 45; last[-1] = good
+writer = threading.Thread(target=write, daemon=True)
+writer.start()
+end = time.monotonic() + 1
+while time.monotonic() < end:
+    try: call()
+    except ValueError: pass
+stop.set()
+writer.join()
 """
     )
 

@@ -183,6 +183,7 @@ static void forget(void) {
 }
 
 static int start_worker(struct slot *slot) {
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
     pthread_t thread;
     pthread_attr_t how;
     sigset_t all, before;
@@ -192,7 +193,10 @@ static int start_worker(struct slot *slot) {
     if (pthread_attr_init(&how)) return 0;
     pthread_attr_setstacksize(&how, STACK_BYTES);
     pthread_attr_setdetachstate(&how, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all); /* signals are for the program's own threads: Ctrl-C must interrupt those */
+    /* Signals are for the program's own threads: Ctrl-C must interrupt those.  But a fault is this thread's, and blocked would end
+     * the program past whoever reports crashes. */
+    sigfillset(&all);
+    for (size_t k = 0; k < sizeof faults / sizeof *faults; k++) sigdelset(&all, faults[k]);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     failed = pthread_create(&thread, &how, work, slot);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
