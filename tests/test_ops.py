@@ -178,6 +178,10 @@ def test_what_is_not_asked_for(engine, cell):
         assert not gradient.any()
 
 
+def test_a_cell_may_be_named_by_a_string_of_numpys(engine):
+    assert ops.pack(np.str_("lstm"), np.ones((4, 1)), np.ones((4, 1))).cell == "lstm"
+
+
 @each_cell
 def test_none_is_zeros(engine, cell, dtype):
     d = data(cell, (5, 9, 3, 4), dtype.name)

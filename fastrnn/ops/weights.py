@@ -57,6 +57,7 @@ def pack(cell, W_x, W_a, b_x=None, b_a=None, *, peephole=None, coupled=False, cl
     (3, 2, 'float64')
     """
     _check.one_of("cell", cell, tuple(GATES))
+    cell = str(cell)  # a string of NumPy's is one, too
     gates = GATES[cell]
     rows = f"{gates} n_a" if gates > 1 else "n_a"
     W_a = _check.floats("W_a", W_a)
