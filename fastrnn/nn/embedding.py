@@ -12,8 +12,7 @@ class EmbeddingTape(Once):
     __slots__ = _kept = ("x",)
 
     def __init__(self, layer, x):
-        super().__init__(layer)
-        self.x = x
+        self.layer, self.free, self.x = layer, True, x
 
 
 class Embedding(Layer):

@@ -12,8 +12,7 @@ class LinearTape(Once):
     __slots__ = _kept = ("x", "weights")
 
     def __init__(self, layer, x, weights):
-        super().__init__(layer)
-        self.x, self.weights = x, weights
+        self.layer, self.free, self.x, self.weights = layer, True, x, weights
 
 
 class _Affine(Layer):

@@ -22,8 +22,7 @@ class Tape(Once):
     _kept = ("levels",)
 
     def __init__(self, layer, T, m, single, levels):
-        super().__init__(layer)
-        self.T, self.m, self.single, self.levels = T, m, single, levels
+        self.layer, self.free, self.T, self.m, self.single, self.levels = layer, True, T, m, single, levels
 
     def back(self, dy, ends, dcells, need_dx):
         """Descend the levels, with the gradients of the last state of each in `ends`.

@@ -15,7 +15,7 @@ class ScanTape(Once):
     _kept = ("x", "inputs", "h0", "h", "weights")
 
     def __init__(self, layer, x, inputs, h0, h, single, weights=None):
-        super().__init__(layer)
+        self.layer, self.free = layer, True
         self.x, self.inputs, self.h0, self.h, self.single, self.weights = x, inputs, h0, h, single, weights
 
 

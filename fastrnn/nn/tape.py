@@ -2,23 +2,23 @@
 
 
 class Once:
-    """A tape of `layer` for one backward: whoever is inside `with tape` has it alone, and uses it up by leaving without an error."""
+    """A tape of `layer` for one backward: whoever is inside `with tape` has it alone, and uses it up by leaving without an error.
 
-    __slots__ = ("layer", "_free")
-    _kept = ()      # what a used one lets go
+    A subclass names in `_kept` what a used one lets go; its constructor sets `layer` and `free`.
+    """
 
-    def __init__(self, layer):
-        self.layer, self._free = layer, [True]
+    __slots__ = ("layer", "free")
+    _kept = ()
 
     def __enter__(self):
         try:
-            self._free.pop()        # of several threads only one gets it
-        except IndexError:
+            del self.free           # of several threads only one can
+        except AttributeError:
             raise ValueError("tape: expected one that was not used yet, got one that backward has used up") from None
 
     def __exit__(self, kind, error, trace):
         if kind is not None:
-            self._free.append(True)
+            self.free = True
             return
         for name in self._kept:
             setattr(self, name, None)
