@@ -21,7 +21,7 @@ TOP_LEVEL = {
 # The first pattern that fits a file decides which headers of ours it may include, and which of the system's.
 C_RULES = [
     (r"base/arena\.c", [r"base/.*\.h"], ["stdatomic.h", "stdlib.h", "sys/mman.h"]),
-    (r"base/pool\.c", [r"base/.*\.h"], ["pthread.h", "sched.h", "signal.h", "stdatomic.h", "time.h"]),
+    (r"base/pool\.c", [r"base/.*\.h"], ["pthread.h", "sched.h", "signal.h", "stdatomic.h", "time.h", "unistd.h"]),
     (r"base/cpu\.c", [r"base/.*\.h"], ["cpuid.h"]),
     (r"base/clock\.c", [r"base/.*\.h"], ["time.h"]),
     (r"base/.*", [r"base/.*\.h"], ["stddef.h", "stdint.h"]),

@@ -186,6 +186,17 @@ assert run(2) == nearest
     )
 
 
+def test_while_other_programs_take_every_cpu():
+    """Who waits then sleeps between looks (csrc/base/pool.c)."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count())]
+    try:
+        python("right = run(1)\nassert all(run(2) == right for _ in range(100))")
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
 def problem():
     draw = np.random.default_rng(2).standard_normal
     n, m, T = 40, 24, 64

@@ -13,6 +13,7 @@
  * has none of the threads, so it forgets them and starts anew when it needs some.
  */
 #define _POSIX_C_SOURCE 200809L
+#define _DARWIN_C_SOURCE /* or sysconf would not say how many CPUs there are */
 
 #include "base/pool.h"
 
@@ -23,6 +24,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { STACK_BYTES = 1 << 20 };   /* musl's default of 128 KiB is small for us, glibc's 8 MiB wasteful */
 /* About the cost of a sleep and a wake-up: never more than twice the best choice.  An order that came within the longer time
@@ -30,6 +32,8 @@ enum { STACK_BYTES = 1 << 20 };   /* musl's default of 128 KiB is small for us, 
  * keeps its worker, and an end of such a loop costs the difference once. */
 enum { SPIN_NANOSECONDS = 50000, LONGER_SPIN_NANOSECONDS = 250000 };
 enum { SPINS_BEFORE_YIELD = 512 };
+/* A yield that took so long went to another program; it is believed to be there for a while. */
+enum { LONG_YIELD = 1000000, CROWDED = 100000000, SPIN_BEFORE_SLEEP = 15000 };
 /* What a meeting takes changes when a hypervisor moves a virtual CPU.  So it is timed anew after 500 times as long as that took,
  * within bounds, and believed for a little longer. */
 enum { TIMING_SHARE = 500, LEAST_PAUSE = 10000000, LONGEST_PAUSE = 1000000000, BELIEVED = 40000000 };
@@ -64,28 +68,45 @@ static struct {
     void *arg;
     fr_team team;
     int timed; /* it ends with a few meetings, to see how long they take */
+    int fits;  /* there is a CPU for each thread */
     uint64_t float_mode;
 } region;
 static _Atomic int64_t meeting, next_timing; /* nanoseconds: how long one took, and when it is time again */
+static _Atomic int64_t crowded;              /* until when other programs are believed to want our CPUs */
+static long cpus;
 
 /* ---- waiting ---- */
-
-/* Until *word has reached value; both wrap. */
-static void wait_for(atomic_uint *word, unsigned value) {
-    int spins = 0;
-    while ((int)(atomic_load_explicit(word, memory_order_acquire) - value) < 0) {
-        if (++spins < SPINS_BEFORE_YIELD) {
-            FR_PAUSE();
-        } else {
-            sched_yield(); /* with more threads than cores the one we wait for may need ours */
-        }
-    }
-}
 
 static int64_t nanoseconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Until *word has reached value; both wrap.  The one we wait for may need our CPU, so after a while we offer it.  But another
+ * program that takes it keeps it for milliseconds.  Where that has happened, who waits sleeps a little instead: who has used
+ * little of a CPU gets it back at once. */
+static void wait_for(atomic_uint *word, unsigned value) {
+    int spins = 0;
+    int64_t start = 0;
+    while ((int)(atomic_load_explicit(word, memory_order_acquire) - value) < 0) {
+        if (spins < SPINS_BEFORE_YIELD) {
+            spins++;
+            FR_PAUSE();
+            continue;
+        }
+        const int64_t now = nanoseconds();
+        if (!start) start = now;
+        if (now >= atomic_load_explicit(&crowded, memory_order_relaxed)) {
+            sched_yield();
+            const int64_t back = nanoseconds();
+            if (region.fits && back - now > LONG_YIELD) atomic_store_explicit(&crowded, back + CROWDED, memory_order_relaxed);
+        } else if (now - start < SPIN_BEFORE_SLEEP) {
+            FR_PAUSE();
+        } else {
+            nanosleep(&(struct timespec){.tv_nsec = 1}, NULL); /* in fact some fifty microseconds */
+        }
+    }
 }
 
 /* ---- a worker ---- */
@@ -208,6 +229,7 @@ static int start_worker(struct slot *slot) {
 static int grow(int wanted) {
     if (!watching_forks) watching_forks = pthread_atfork(NULL, NULL, forget) == 0;
     if (!watching_forks) return 0;
+    if (!cpus) cpus = sysconf(_SC_NPROCESSORS_ONLN);
     while (workers < wanted && start_worker(&slots[workers + 1])) workers++;
     return workers < wanted ? workers : wanted;
 }
@@ -228,6 +250,7 @@ static int run(fr_body body, void *arg, int threads, int offered) {
     region.body = body;
     region.arg = arg;
     region.team = (fr_team){size, arrived};
+    region.fits = size <= cpus;
     region.timed = !offered && nanoseconds() >= atomic_load_explicit(&next_timing, memory_order_relaxed);
     region.float_mode = fr_float_mode();
     for (int rank = 0; rank < size; rank++) atomic_store_explicit(&arrived[rank].value, 0, memory_order_relaxed);
