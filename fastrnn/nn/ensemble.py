@@ -8,7 +8,7 @@ from .axes import SHAPE, check_lengths, check_reset, laid, turned
 from .layer import check_mapping, plain
 from .level import Level
 from .recurrent import Tape, _Recurrent
-from .states import checked, described
+from .states import check_pair, checked
 
 
 class EnsembleTape:
@@ -194,8 +194,7 @@ class Ensemble:
     def _states(self, name, state):
         if state is None or not self.layers[0]._pair:
             return self._apart(name, state)
-        if not isinstance(state, (tuple, list)) or len(state) != 2:
-            raise TypeError(f"{name}: expected a pair (h, c), got {described(state)}")
+        check_pair(name, state)
         return tuple(self._apart(f"{name} {part}", value) for part, value in zip("hc", state))
 
     def __repr__(self):

@@ -4,17 +4,19 @@ import numpy as np
 from .layer import floats
 
 
-def described(state):
-    """What stands where a pair should, for a message."""
-    return type(state).__name__ + (f" of {len(state)}" if isinstance(state, (tuple, list)) else "")
+def check_pair(name, state):
+    """Raise unless `state` is a pair."""
+    several = isinstance(state, (tuple, list))
+    if not several or len(state) != 2:
+        raise TypeError(f"{name}: expected a pair (h, c), got {type(state).__name__}" + (f" of {len(state)}" if several else ""))
 
 
 def checked(name, state, blocks, m, single, pair, dtype):
     """`state` as a tuple (a,) or (a, c) of arrays (blocks, m, n), or None."""
     if state is None:
         return None
-    if pair and (not isinstance(state, (tuple, list)) or len(state) != 2):
-        raise TypeError(f"{name}: expected a pair (h, c), got {described(state)}")
+    if pair:
+        check_pair(name, state)
     found = []
     for k, part in enumerate(state if pair else (state,)):
         label = f"{name} {'hc'[k]}" if pair else name

@@ -1,6 +1,6 @@
 """Streams of a layer: live states that take one step at a time."""
 from .. import ops
-from .states import described
+from .states import check_pair
 
 
 class Stream:
@@ -55,11 +55,10 @@ class Stream:
     @state.setter
     def state(self, value):
         if not self._live.weights[0].n_c:
-            ops.set_states(self._live, None if value is None else (value,), ("state",))
-        elif value is None or isinstance(value, (tuple, list)) and len(value) == 2:
-            ops.set_states(self._live, value, ("state h", "state c"))
-        else:
-            raise TypeError(f"state: expected a pair (h, c), got {described(value)}")
+            return ops.set_states(self._live, None if value is None else (value,), ("state",))
+        if value is not None:
+            check_pair("state", value)
+        ops.set_states(self._live, value, ("state h", "state c"))
 
     def run(self, x):
         """Take all states through a chunk x (T, capacity, n_x), and return y (T, capacity, n): the bits of T steps."""
